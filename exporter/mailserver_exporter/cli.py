@@ -1,0 +1,198 @@
+"""The command line; one function per command, no logic."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from mailserver_exporter import __version__, logs
+from mailserver_exporter.config import ConfigError, load
+from mailserver_exporter.host import Host
+
+EXIT_GOOD, EXIT_FINDING, EXIT_WRONG_USE = 0, 1, 2
+
+_DEFAULT_CONFIG = Path("/etc/mailserver-exporter/config.yml")
+
+_DESCRIPTION = """\
+Watch a self-hosted mail server. Without a command: measure and serve metrics for Prometheus until ended.
+SIGHUP or a POST to /-/reload reads the configuration again; a bad one is refused and the running one kept."""
+
+_EPILOG = """\
+Every flag is also an environment variable: --web.listen-address is MAILSERVER_EXPORTER_WEB_LISTEN_ADDRESS.
+
+exit status: 0 good, 1 a finding (for example a check that failed), 2 wrong use or configuration"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status."""
+    options = _parser().parse_args(arguments)
+    logs.set_up(options.log_level, options.log_format)
+    try:
+        status: int = options.run(options)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return EXIT_WRONG_USE
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone; that is its right.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_GOOD
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    # Flags are accepted before and after the command; SUPPRESS keeps a subcommand's silence from undoing the former.
+    common = argparse.ArgumentParser(add_help=False)
+    _add_common(common, suppress=True)
+    parser = argparse.ArgumentParser(
+        prog="mailserver-exporter",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_common(parser, suppress=False)
+    parser.add_argument("--version", action="version", version=f"mailserver-exporter {__version__}")
+    parser.add_argument(
+        "--web.listen-address",
+        dest="listen",
+        action="append",
+        metavar="HOST:PORT",
+        type=_address,
+        help="where to listen, repeatable (default 127.0.0.1:9925)",
+    )
+    parser.add_argument(
+        "--web.config.file",
+        dest="web_config",
+        metavar="FILE",
+        type=Path,
+        default=_environment("web.config.file"),
+        help="TLS and users, in the format of Prometheus' exporters",
+    )
+    parser.set_defaults(run=_serve)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    forget = commands.add_parser(
+        "forget",
+        parents=[common],
+        help="let go of something that was removed on purpose",
+        description="What was once seen is expected from then on. Name what was removed on purpose, as the status "
+        "page and the alert name it, and it is not missed any more. Without NAME: list what is expected.",
+    )
+    forget.add_argument("name", nargs="?", metavar="NAME", help="for example a jail, a mountpoint, a collector")
+    forget.add_argument("--kind", help="only where it is expected as this kind")
+    forget.set_defaults(run=_forget)
+    return parser
+
+
+def _add_common(parser: argparse.ArgumentParser, *, suppress: bool) -> None:
+    def default(flag: str, fallback: object = None) -> object:
+        return argparse.SUPPRESS if suppress else _environment(flag, fallback)
+
+    found = _DEFAULT_CONFIG if _DEFAULT_CONFIG.exists() else None
+    parser.add_argument(
+        "--config.file",
+        dest="config_file",
+        metavar="FILE",
+        type=Path,
+        default=default("config.file", found),
+        help=f"the configuration (default {_DEFAULT_CONFIG} where it exists; without a file everything is detected)",
+    )
+    parser.add_argument(
+        "--path.rootfs",
+        dest="rootfs",
+        metavar="DIR",
+        default=default("path.rootfs", "/"),
+        help="where the root of the host is mounted (default /, in the container /host)",
+    )
+    parser.add_argument(
+        "--log.level", dest="log_level", choices=logs.LEVELS, default=default("log.level", "info"), help="default info"
+    )
+    parser.add_argument(
+        "--log.format",
+        dest="log_format",
+        choices=logs.FORMATS,
+        default=default("log.format", "logfmt"),
+        help="default logfmt",
+    )
+
+
+def _environment(flag: str, fallback: object = None) -> object:
+    name = "MAILSERVER_EXPORTER_" + flag.upper().replace(".", "_").replace("-", "_")
+    return os.environ.get(name) or fallback
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT, such as 127.0.0.1:9925 or [::1]:9925")
+    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - only where the admin wrote ":9925"
+
+
+def _host(options: argparse.Namespace) -> Host:
+    return Host(options.rootfs)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from mailserver_exporter import web, web_config  # noqa: PLC0415 - the other commands need no web server
+    from mailserver_exporter.app import App  # noqa: PLC0415
+
+    listen = options.listen
+    if not listen:
+        given = str(_environment("web.listen-address", "127.0.0.1:9925"))
+        try:
+            listen = [_address(address) for address in given.replace(",", " ").split()]
+        except argparse.ArgumentTypeError as error:
+            print(f"MAILSERVER_EXPORTER_WEB_LISTEN_ADDRESS: {error}", file=sys.stderr)
+            return EXIT_WRONG_USE
+    app = App(options.config_file, _host(options))
+    stop, reload = threading.Event(), threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, lambda *_: stop.set())
+    signal.signal(signal.SIGHUP, lambda *_: reload.set())
+    try:
+        servers = web.serve(listen, app, web_config.load(options.web_config))
+    except OSError as error:
+        print(f"cannot listen: {error}", file=sys.stderr)
+        return EXIT_WRONG_USE
+    web.log.info(
+        "listening on %s",
+        ", ".join(f"http://{server.server_name}:{server.server_port}/" for server in servers),
+    )
+    while not stop.wait(0.5):
+        if reload.is_set():
+            reload.clear()
+            try:
+                app.reload()
+            except ConfigError:
+                continue  # logged where it happened; the running configuration is kept
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+    app.close()
+    return EXIT_GOOD
+
+
+def _forget(options: argparse.Namespace) -> int:
+    from mailserver_exporter.expectations import Expectations  # noqa: PLC0415
+
+    expectations = Expectations(load(options.config_file).state_directory)
+    if options.name is None:
+        for kind, names in expectations.everything().items():
+            print(f"{kind}: {', '.join(names)}")
+        return EXIT_GOOD
+    try:
+        kinds = expectations.forget(options.name, options.kind)
+    except OSError as error:
+        print(error, file=sys.stderr)
+        return EXIT_WRONG_USE
+    if not kinds:
+        print(f"{options.name!r} is not expected; `mailserver-exporter forget` lists what is", file=sys.stderr)
+        return EXIT_FINDING
+    print(f"forgotten: {options.name} ({', '.join(kinds)})")
+    return EXIT_GOOD

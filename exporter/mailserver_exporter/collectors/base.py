@@ -1,0 +1,90 @@
+"""What a collector is, and what it is given."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+
+from mailserver_exporter.config import Config, Limit, Section
+from mailserver_exporter.expectations import Expectations
+from mailserver_exporter.host import Host
+from mailserver_exporter.mailstack import MailStack
+
+
+@dataclass(frozen=True)
+class Context:
+    """Everything that a collector may use."""
+
+    config: Config
+    host: Host
+    expectations: Expectations
+    mailstack: MailStack
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Whether a collector's subject is on this host, and in words what was found or where it was looked for."""
+
+    found: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When a collector runs.
+
+    ``every`` is None for collectors that run at the scrape, else the seconds between two runs in the background.
+    After ``deadline`` seconds a run is given up: the scrape goes out without it.
+    """
+
+    every: float | None = None
+    deadline: float = 3.0
+
+
+class Collector(ABC):
+    """One subject: names its metrics and gets their values from sources."""
+
+    name: ClassVar[str]
+    schedule: ClassVar[Schedule] = Schedule()
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    @property
+    def section(self) -> Section:
+        """The collector's section of the configuration file."""
+        section: Section = getattr(self.context.config, self.name)
+        return section
+
+    def detect(self) -> Detection:
+        """Say whether the subject is here. Called often: must be cheap and must not raise."""
+        return Detection(True, "part of every Linux host")
+
+    @abstractmethod
+    def collect(self) -> Iterable[Metric]:
+        """Measure and return complete metric families; raise to fail the collector as a whole.
+
+        Called from one thread at a time, but not always the same one.
+        """
+
+    def close(self) -> None:  # noqa: B027 - most collectors hold nothing open
+        """Let go of connections and files; the collector is not used afterwards."""
+
+
+def thresholds(name: str, help_text: str, limits: Iterable[tuple[dict[str, str], Limit]]) -> GaugeMetricFamily:
+    """Return the series ``mailserver_threshold_NAME`` for each (key labels, limit).
+
+    Every limit must have the same label names. A severity without a limit has no series.
+    """
+    limits = list(limits)
+    names = [*limits[0][0], "severity"] if limits else ["severity"]
+    family = GaugeMetricFamily(f"mailserver_threshold_{name}", help_text, labels=names)
+    for labels, limit in limits:
+        for severity, value in limit.severities():
+            family.add_metric([*labels.values(), severity], value)
+    return family

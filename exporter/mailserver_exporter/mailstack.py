@@ -1,0 +1,105 @@
+"""Find out which mail stack runs here and where its parts are.
+
+mailcow is recognised by its ``mailcow.conf`` (facts: generate_config.sh of mailcow-dockerized), a plain Postfix host by
+its ``/etc/postfix/main.cf``. Looked at again every minute, because a stack may be installed after the exporter.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mailserver_exporter.config import Config
+from mailserver_exporter.host import Host
+from mailserver_exporter.sources import SourceError, files, shellconf
+
+_DIRECTORIES = ("/opt/mailcow-dockerized", "/srv/mailcow-dockerized", "/root/mailcow-dockerized")
+_DOCKER_VOLUMES = "/var/lib/docker/volumes"
+_REFRESH_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What is known of the mail stack. Paths are the host's own; ports are numbers on the host."""
+
+    kind: str
+    directory: str = ""
+    hostname: str = ""
+    queue_directory: str = ""
+    vmail_directory: str = ""
+    project: str = ""
+    ports: Mapping[str, int] = field(default_factory=dict)
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    problem: str = ""
+
+
+# mailcow.conf's own names of the published ports, and what they are when it says nothing.
+_MAILCOW_PORTS = {
+    "SMTP_PORT": 25,
+    "SMTPS_PORT": 465,
+    "SUBMISSION_PORT": 587,
+    "IMAP_PORT": 143,
+    "IMAPS_PORT": 993,
+    "POP_PORT": 110,
+    "POPS_PORT": 995,
+    "HTTPS_PORT": 443,
+}
+
+
+class MailStack:
+    """The mail stack of a host, detected at first use and again each minute."""
+
+    def __init__(self, config: Config, host: Host) -> None:
+        self._config = config
+        self._host = host
+        self._lock = threading.Lock()
+        self._stack: Stack | None = None
+        self._looked = 0.0
+
+    def get(self) -> Stack:
+        """Return what is there now (kind ``none`` where there is no mail stack)."""
+        with self._lock:
+            if self._stack is None or time.monotonic() - self._looked > _REFRESH_SECONDS:
+                self._stack = self._detect()
+                self._looked = time.monotonic()
+            return self._stack
+
+    def _detect(self) -> Stack:
+        wanted = self._config.mail_stack
+        if wanted.kind in ("auto", "mailcow"):
+            for directory in [str(wanted.directory)] if wanted.directory else _DIRECTORIES:
+                path = self._host.path(f"{directory}/mailcow.conf")
+                if os.path.exists(path):
+                    return self._mailcow(directory, path)
+        if wanted.kind in ("auto", "native") and os.path.exists(self._host.path("/etc/postfix/main.cf")):
+            return Stack("native", queue_directory="/var/spool/postfix", vmail_directory="/var/vmail")
+        return Stack("none")
+
+    def _mailcow(self, directory: str, path: str) -> Stack:
+        problem = ""
+        values: Mapping[str, str] = {}
+        try:
+            values = shellconf.parse(files.read(path))
+        except (OSError, SourceError) as error:
+            problem = f"cannot read mailcow.conf, using mailcow's defaults: {error}"
+        project = values.get("COMPOSE_PROJECT_NAME", "mailcowdockerized")
+        ports, hosts = {}, {}
+        for name, default in _MAILCOW_PORTS.items():
+            host, _, port = values.get(name, "").rpartition(":")
+            ports[name] = int(port) if port.isdigit() and 0 < int(port) < 65536 else default
+            bind = host or (values.get("HTTPS_BIND", "") if name == "HTTPS_PORT" else "")
+            hosts[name] = "127.0.0.1" if bind in ("", "0.0.0.0", "[::]", "::") else bind.strip("[]")  # noqa: S104
+        return Stack(
+            "mailcow",
+            directory=directory,
+            hostname=values.get("MAILCOW_HOSTNAME", ""),
+            queue_directory=f"{_DOCKER_VOLUMES}/{project}_postfix-vol-1/_data",
+            vmail_directory=f"{_DOCKER_VOLUMES}/{project}_vmail-vol-1/_data",
+            project=project,
+            ports=ports,
+            hosts=hosts,
+            problem=problem,
+        )
