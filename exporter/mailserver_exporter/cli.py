@@ -139,8 +139,8 @@ def _host(options: argparse.Namespace) -> Host:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from mailserver_exporter import web, web_config  # noqa: PLC0415 - the other commands need no web server
-    from mailserver_exporter.app import App  # noqa: PLC0415
+    from mailserver_exporter import web, web_config
+    from mailserver_exporter.app import App
 
     listen = options.listen
     if not listen:
@@ -179,7 +179,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _forget(options: argparse.Namespace) -> int:
-    from mailserver_exporter.expectations import Expectations  # noqa: PLC0415
+    from mailserver_exporter.expectations import Expectations
 
     expectations = Expectations(load(options.config_file).state_directory)
     if options.name is None:

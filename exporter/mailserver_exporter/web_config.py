@@ -102,7 +102,7 @@ class WebConfig:
         digest = hmac.new(self._cache_key, encoded.encode(), hashlib.sha256).digest()
         if digest in self._admitted:
             return True
-        import bcrypt  # noqa: PLC0415 - only where users are configured
+        import bcrypt
 
         # An unknown user costs the same time as a known one, so that names cannot be found out by it.
         expected = users.get(user) or next(iter(users.values()))

@@ -9,6 +9,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from mailserver_exporter.collection import encode
+
 
 class Exposition:
     """A parsed text exposition."""
@@ -21,8 +23,6 @@ class Exposition:
     @classmethod
     def of(cls, families: Iterable[Metric]) -> Exposition:
         """Make one from what a collector yields, through the exporter's own encoder."""
-        from mailserver_exporter.collection import encode
-
         return cls(encode(families).decode())
 
     @classmethod

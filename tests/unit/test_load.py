@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from mailserver_exporter.collectors.load import LoadCollector
 from mailserver_exporter.sources import SourceError, loadavg
-
 from tests.support.contexts import context
 from tests.support.metrics import Exposition
 
