@@ -105,7 +105,7 @@ class Program:
         """Return all that it has written so far."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
-    def signal(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
         """Send a signal to the process alone."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(number)
@@ -114,7 +114,7 @@ class Program:
         """End it and its children, by force when it does not go; return its exit status."""
         if self._process is None:
             return None
-        self.signal(number)
+        self.send(number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
         with contextlib.suppress(ProcessLookupError):
