@@ -26,6 +26,7 @@ class Expectations:
     def __init__(self, directory: Path) -> None:
         self.file = directory / "expected.json"
         self.problem = ""
+        self._told: set[str] = set()
         self._lock = threading.Lock()
         self._known: dict[str, set[str]] = {}
         self._stamp: tuple[int, int] | None = None
@@ -99,6 +100,7 @@ class Expectations:
                 self._known = known
                 self._write(known)
                 self.problem = ""
+                self._told.clear()
         except OSError as error:
             change(self._known)
             self._complain(f"cannot remember what was seen in {self.file}: {error.strerror or error}")
@@ -125,6 +127,7 @@ class Expectations:
         self._stamp = (status.st_mtime_ns, status.st_ino)
 
     def _complain(self, message: str) -> None:
-        if message != self.problem:
-            self.problem = message
+        self.problem = message
+        if message not in self._told:
+            self._told.add(message)
             log.warning("%s", message)

@@ -128,7 +128,7 @@ def read_text(data: bytes | str, name: str, default: T) -> T:
         raise ConfigError([Problem(name, line, "", f"is not valid YAML: {error.problem}")]) from error
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError([Problem(name, 0, "", f"is not valid YAML: {str(error).splitlines()[0]}")]) from error
-    if node is None:
+    if node is None or _is_null(node):
         return default
     reader = _Reader(name)
     value: T = reader.section(node, type(default), "", default)
@@ -180,16 +180,15 @@ class _Reader:
 
     def value(self, node: yaml.Node, hint: Any, path: str, default: Any) -> Any:
         """Read one value as its annotation says."""
-        is_null = isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null"
         origin, arguments = get_origin(hint), get_args(hint)
         if origin in (Union, types.UnionType):
-            if is_null:
+            if _is_null(node):
                 return None
             [inner] = [argument for argument in arguments if argument is not type(None)]
             return self.value(node, inner, path, default)
         if dataclasses.is_dataclass(hint):
             start = default if isinstance(default, hint) else None  # type: ignore[arg-type]
-            if is_null and start is not None:
+            if _is_null(node) and start is not None:
                 return start
             return self.section(node, hint, path, start)  # type: ignore[arg-type]
         if origin is tuple:
@@ -230,6 +229,10 @@ class _Reader:
         except ValueError as error:
             self.complain(node, path, f"must be {error}, not {_shown(node)}")
             return None
+
+
+def _is_null(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null"
 
 
 def _convert(value: object, hint: Any) -> Any:
