@@ -36,9 +36,11 @@ class Setup:
     alert_log: AlertLogFile
 
 
-def build(config: Config, host: Host, collectors: Sequence[type[Collector]] = COLLECTORS) -> Setup:
-    """Make the parts that a configuration asks for."""
-    expectations = Expectations(config.state_directory)
+def build(
+    config: Config, host: Host, collectors: Sequence[type[Collector]] = COLLECTORS, *, remember: bool = True
+) -> Setup:
+    """Make the parts that a configuration asks for; without ``remember`` nothing is written to the state directory."""
+    expectations = Expectations(config.state_directory, remember=remember)
     context = Context(config, host, expectations, MailStack(config, host))
     collection = Collection([collector(context) for collector in collectors], expectations)
     return Setup(config, context, collection, AlertLogFile(config.alert_log_file, config.alert_log))

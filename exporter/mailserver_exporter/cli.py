@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import sys
@@ -77,6 +78,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(run=_serve)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
+    check = commands.add_parser(
+        "check",
+        parents=[common],
+        help="measure once and say what is watched, what is not, and how to mend what fails",
+        description="Measure once, without a server and without remembering anything, and say what is watched, "
+        "what is not, what is switched off, and how to mend what fails. Exit status 1 if something needs attention.",
+    )
+    check.add_argument("--json", action="store_true", help="for scripts")
+    check.add_argument("--send-test", action="store_true", help="also send a test alert through Alertmanager")
+    check.add_argument(
+        "--alertmanager.url",
+        dest="alertmanager",
+        metavar="URL",
+        type=_url,
+        default=_environment("alertmanager.url", "http://127.0.0.1:9093"),
+        help="default http://127.0.0.1:9093",
+    )
+    check.set_defaults(run=_check)
+
     forget = commands.add_parser(
         "forget",
         parents=[common],
@@ -134,6 +154,12 @@ def _address(text: str) -> tuple[str, int]:
     return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - only where the admin wrote ":9925"
 
 
+def _url(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a URL that begins with http:// or https://")
+    return text
+
+
 def _host(options: argparse.Namespace) -> Host:
     return Host(options.rootfs)
 
@@ -176,6 +202,22 @@ def _serve(options: argparse.Namespace) -> int:
         server.server_close()
     app.close()
     return EXIT_GOOD
+
+
+def _check(options: argparse.Namespace) -> int:
+    from mailserver_exporter import check
+    from mailserver_exporter.app import build
+
+    # What a collector says goes into the answer; the log would only say it twice.
+    logging.getLogger("mailserver_exporter").setLevel("ERROR")
+    config = load(options.config_file)
+    setup = build(config, _host(options), remember=False)
+    findings = check.check(setup)
+    if options.send_test:
+        findings.append(check.send_test(options.alertmanager, config.hostname or _host(options).hostname()))
+    setup.collection.close()
+    print(check.as_json(findings) if options.json else check.as_text(findings))
+    return EXIT_FINDING if any(finding.state == "bad" for finding in findings) else EXIT_GOOD
 
 
 def _forget(options: argparse.Namespace) -> int:

@@ -80,16 +80,24 @@ class Collection:
             self._run_due(time.monotonic() + budget)
             watched = [state for state in self.states if state.watched]
             outcomes = [(state, self._current(state)) for state in watched]
+            if self._closed.is_set():
+                # A reload came between this scrape's start and its turn.
+                self._stop_worker()
         return b"".join(outcome.exposition for _, outcome in outcomes) + encode(self._self_metrics(outcomes))
 
     def close(self) -> None:
-        """Stop the background threads; runs that are under way end by themselves."""
+        """Wait for a scrape that is under way, then stop the threads; hanging runs end by themselves."""
         self._closed.set()
-        if self._worker is not None:
-            self._worker.stop()
+        with self._lock:
+            self._stop_worker()
         for state in self.states:
             if state.running_since is None:
                 state.collector.close()
+
+    def _stop_worker(self) -> None:
+        if self._worker is not None:
+            self._worker.stop()
+            self._worker = None
 
     def _detect(self) -> None:
         for state in self.states:

@@ -237,3 +237,22 @@ def test_scrapes_at_the_same_time_do_not_mix(tmp_path: Path) -> None:
     for thread in threads:
         thread.join(10)
     assert together == [1] * 8
+
+
+def test_closing_during_a_scrape_lets_it_end_and_leaves_no_thread(tmp_path: Path) -> None:
+    def work() -> Iterable[Metric]:
+        time.sleep(0.1)
+        return [GaugeMetricFamily("slow_value", "A value.", 1)]
+
+    before = threading.active_count()
+    fakes = [Fake(f"slow{number}", tmp_path, work, Schedule(deadline=2)) for number in range(4)]
+    subject = collection(tmp_path, *fakes)
+    results: list[bytes] = []
+    scraping = threading.Thread(target=lambda: results.append(subject.scrape()))
+    scraping.start()
+    wait_for("the scrape is under way", lambda: fakes[0].runs)
+    subject.close()
+    scraping.join(5)
+    assert b"slow_value" in results[0]
+    assert b"slow_value" in subject.scrape(), "a scrape that comes too late is answered, too"
+    wait_for("the threads are gone", lambda: threading.active_count() == before)

@@ -1,0 +1,140 @@
+"""``mailserver-exporter check``: measure once and say what is watched, what is not, and how to mend what fails."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from mailserver_exporter.app import Setup
+from mailserver_exporter.config import Notifications
+
+_WAIT_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the answer; ``state`` is ``good``, ``bad`` or ``off``."""
+
+    subject: str
+    state: str
+    detail: str
+    remedy: str = ""
+
+
+def check(setup: Setup) -> list[Finding]:
+    """Run every collector once (up to 15 s for those of the background) and return what was found."""
+    end = time.monotonic() + _WAIT_SECONDS
+    setup.collection.scrape(_WAIT_SECONDS)
+    while time.monotonic() < end and any(
+        state.watched and state.outcome is None and not state.overdue for state in setup.collection.states
+    ):
+        time.sleep(0.1)
+    findings = list(_stack(setup))
+    findings += _collectors(setup)
+    findings += _notifications(setup.config.notifications)
+    findings += [Finding("limit", "off", f"{name} is switched off") for name in setup.config.switched_off()]
+    if setup.context.expectations.problem:
+        remedy = f"make {setup.config.state_directory} writable for the exporter"
+        findings.append(Finding("state directory", "bad", setup.context.expectations.problem, remedy))
+    return findings
+
+
+def _stack(setup: Setup) -> Iterator[Finding]:
+    stack = setup.context.mailstack.get()
+    if stack.kind == "none":
+        yield Finding("mail stack", "off", "neither mailcow nor a Postfix of the host was found")
+    else:
+        yield Finding("mail stack", "good", f"{stack.kind} {stack.directory}".strip())
+    if stack.problem:
+        yield Finding("mail stack", "bad", stack.problem, f"let the exporter read {stack.directory}/mailcow.conf")
+
+
+def _collectors(setup: Setup) -> Iterator[Finding]:
+    for state, outcome in setup.collection.status():
+        name = state.collector.name
+        if not state.watched:
+            yield Finding(name, "off", state.detection.detail)
+        elif outcome.error:
+            yield Finding(name, "bad", outcome.error, outcome.remedy)
+        else:
+            yield Finding(name, "good", state.detection.detail)
+
+
+def _notifications(settings: Notifications) -> Iterator[Finding]:
+    telegram, email, heartbeat = settings.telegram, settings.email, settings.heartbeat
+    yield _channel("Telegram", telegram is not None, telegram.bot_token_file if telegram else None)
+    yield _channel("e-mail", email is not None, email.password_file if email else None)
+    yield _channel("heartbeat", heartbeat is not None, heartbeat.url_file if heartbeat else None)
+
+
+def _channel(name: str, configured: bool, secret: Path | None) -> Finding:
+    if not configured:
+        return Finding(name, "off", "not configured, see notifications in the configuration file")
+    return _secret(name, secret) if secret else Finding(name, "good", "configured")
+
+
+def _secret(channel: str, file: Path) -> Finding:
+    """Say whether a secret can be read, never what it is."""
+    try:
+        content = file.read_text(encoding="utf-8").strip()
+        others = file.stat().st_mode & 0o007
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is not text"
+        return Finding(channel, "bad", f"{file}: {reason}", "write the secret into this file, mode 0600")
+    if not content:
+        return Finding(channel, "bad", f"{file} is empty", "write the secret into this file, mode 0600")
+    if others:
+        return Finding(channel, "bad", f"{file} can be read by every user", f"chmod 0600 {file}")
+    return Finding(channel, "good", f"configured, its secret is in {file}")
+
+
+def as_text(findings: list[Finding]) -> str:
+    """Return the findings as a table for people, the failed ones last, where the eye is."""
+    words = {"good": "works", "off": "not watched", "bad": "FAILED"}
+    width = max(len(finding.subject) for finding in findings)
+    lines = []
+    for finding in sorted(findings, key=lambda finding: ("off", "good", "bad").index(finding.state)):
+        lines.append(f"{finding.subject:{width}}  {words[finding.state]:11}  {finding.detail}")
+        if finding.remedy:
+            lines.append(f"{'':{width}}  {'':11}  to mend it: {finding.remedy}")
+    bad = sum(finding.state == "bad" for finding in findings)
+    lines.append(f"\n{bad} of {len(findings)} need your attention" if bad else "\nnothing needs your attention")
+    return "\n".join(lines)
+
+
+def as_json(findings: list[Finding]) -> str:
+    """Return the findings as JSON for scripts."""
+    return json.dumps([asdict(finding) for finding in findings], indent=1, ensure_ascii=False)
+
+
+def send_test(alertmanager: str, instance: str) -> Finding:
+    """Hand Alertmanager a harmless warning that ends by itself after a minute, so that the road can be seen to work."""
+    now = datetime.now(timezone.utc)
+    alert = {
+        "labels": {"alertname": "TestAlert", "severity": "warning", "instance": instance},
+        "annotations": {
+            "summary": f"Test alert of {instance}: nothing is wrong",
+            "description": "Somebody ran mailserver-exporter check --send-test to see whether messages arrive.",
+            "action": "none, it ends by itself",
+        },
+        "startsAt": now.isoformat(),
+        "endsAt": (now + timedelta(minutes=1)).isoformat(),
+    }
+    request = urllib.request.Request(  # noqa: S310 - the scheme is checked by the command line
+        f"{alertmanager.rstrip('/')}/api/v2/alerts",
+        data=json.dumps([alert]).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10):  # noqa: S310
+            pass
+    except (urllib.error.URLError, OSError) as error:
+        return Finding("test alert", "bad", f"{alertmanager} did not take it: {error}", "is Alertmanager running?")
+    detail = "handed to Alertmanager; expect it in 15 s, or within the throttle time if a warning was just sent"
+    return Finding("test alert", "good", detail)
