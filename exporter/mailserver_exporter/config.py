@@ -7,6 +7,7 @@ itself, only the path of a file that holds one (``*_file``).
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -235,12 +236,18 @@ class AlertLog:
     keep: Annotated[int, Number(1, 100, whole=True)] = 5
 
 
+def _state_directory() -> Path:
+    """Where a service manager says that state belongs (systemd.exec(5), StateDirectory=), else the usual place."""
+    given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    return Path(given or "/var/lib/mailserver-exporter")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """The whole file."""
 
     hostname: HostName | None = None
-    state_directory: Path = Path("/var/lib/mailserver-exporter")
+    state_directory: Path = field(default_factory=_state_directory)
     mail_stack: MailStack = MailStack()
 
     cpu: Section = Section()

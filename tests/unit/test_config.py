@@ -136,3 +136,10 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     big.write_bytes(b"#" * 1_000_001)
     with pytest.raises(ConfigError, match="is larger than"):
         load(big)
+
+
+def test_the_state_is_kept_where_the_service_manager_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Config().state_directory == Path("/var/lib/mailserver-exporter")
+    monkeypatch.setenv("STATE_DIRECTORY", "/srv/state:/srv/second")
+    assert Config().state_directory == Path("/srv/state")
+    assert read("state_directory: /var/state").state_directory == Path("/var/state")
