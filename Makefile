@@ -28,7 +28,7 @@ unit: $(VENV)/.installed-dev
 	$(PY) -m pytest tests/unit
 
 bench: $(VENV)/.installed-dev
-	@exec $(PY) -m tests.benchmarks
+	@exec $(PY) -m tests.benchmarks $(ARGS)
 
 # What is generated and committed: the dashboards and the tables of the README.
 generate: $(VENV)/.installed-dev

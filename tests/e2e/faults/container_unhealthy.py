@@ -1,0 +1,15 @@
+"""The health check of a container fails."""
+
+from __future__ import annotations
+
+from tests.e2e.world import World
+
+EXPECTED = {("ContainerUnhealthy", "critical")}
+
+
+def inject(world: World) -> None:
+    world.container("redis-mailcow").exec_run(["rm", "/tmp/good"])
+
+
+def recover(world: World) -> None:
+    world.container("redis-mailcow").exec_run(["touch", "/tmp/good"])

@@ -1,0 +1,17 @@
+"""The exporter is killed."""
+
+from __future__ import annotations
+
+import signal
+
+from tests.e2e.world import World
+
+EXPECTED = {("ExporterDown", "critical")}
+
+
+def inject(world: World) -> None:
+    world.watchers.exporter.stop(signal.SIGKILL)
+
+
+def recover(world: World) -> None:
+    world.watchers.exporter.start()

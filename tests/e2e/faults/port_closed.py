@@ -1,0 +1,15 @@
+"""Dovecot is gone: its ports are closed."""
+
+from __future__ import annotations
+
+from tests.e2e.world import World
+
+EXPECTED = {("PortDown", "critical")}
+
+
+def inject(world: World) -> None:
+    world.dovecot.stop()
+
+
+def recover(world: World) -> None:
+    world.dovecot.start()

@@ -1,0 +1,23 @@
+"""A careless parent does not collect its dead children."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.e2e.world import World
+from tests.support.processes import Program
+
+_CARELESS = "import os, time\nfor _ in range(30):\n    os.fork() or os._exit(0)\ntime.sleep(600)"
+PARENT = Program([sys.executable, "-c", _CARELESS], Path(tempfile.gettempdir()) / "mailserver-e2e-zombies.log")
+
+EXPECTED = {("ZombieProcesses", "warning")}
+
+
+def inject(world: World) -> None:
+    PARENT.start()
+
+
+def recover(world: World) -> None:
+    PARENT.stop()

@@ -1,0 +1,132 @@
+"""A small mail host with everything that the product watches, all of it real.
+
+Postfix, Dovecot, nginx, fail2ban, a Docker Engine with a compose project, a file system of its own and a mail store.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tests.support.certificates import write_chain
+from tests.support.docker_engine import IMAGE, DockerEngine, docker_compose
+from tests.support.dovecot import Dovecot
+from tests.support.fail2ban import Fail2ban
+from tests.support.nginx import Nginx
+from tests.support.postfix import Postfix
+
+PROJECT = "mailstack"
+
+_COMPOSE = f"""\
+name: {PROJECT}
+services:
+  postfix-mailcow: &service
+    image: {IMAGE}
+    command: ["sleep", "100000"]
+    restart: unless-stopped
+  dovecot-mailcow: *service
+  redis-mailcow:
+    <<: *service
+    command: ["sh", "-c", "touch /tmp/good; sleep 100000"]
+    healthcheck: {{test: ["CMD", "test", "-e", "/tmp/good"], interval: 1s, timeout: 1s, retries: 1, start_period: 0s}}
+"""
+
+
+class MailHost:
+    """The host; starts with the ``with`` block and leaves nothing behind."""
+
+    def __init__(self) -> None:
+        # Not a test's tmp_path: Postfix and Dovecot need to be able to enter it with their own users.
+        self.folder = Path(tempfile.mkdtemp(prefix="mailhost-"))
+        self.folder.chmod(0o755)
+        self.small = self.folder / "small"
+        self.vmail = self.folder / "vmail"
+        self.project = self.folder / "project"
+        self.certificate = self.folder / "certificate.pem"
+        self._cleanup = contextlib.ExitStack()
+
+    def __enter__(self) -> MailHost:
+        try:
+            self._start()
+        except BaseException:
+            self._cleanup.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._cleanup.close()
+
+    def _start(self) -> None:
+        enter = self._cleanup.enter_context
+        self._cleanup.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        self.small.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "mailhost", self.small], check=True)
+        self._cleanup.callback(subprocess.run, ["umount", self.small], check=True)
+        self.make_vmail()
+        self.renew_certificate(days=90)
+        self.postfix = enter(Postfix(certificate=self.certificate))
+        self.dovecot = enter(Dovecot(certificate=self.certificate))
+        self.nginx = enter(Nginx(certificate=self.certificate))
+        self.fail2ban = enter(Fail2ban())
+        self.docker = enter(DockerEngine())
+        self.docker.import_busybox()
+        self.project.mkdir()
+        (self.project / "compose.yaml").write_text(_COMPOSE)
+        self.compose("up", "--detach", "--wait")
+
+    def make_vmail(self) -> None:
+        """Make the mail store anew, all of it owned as it should be."""
+        mailbox = self.vmail / "example.org" / "user" / "Maildir" / "cur"
+        mailbox.mkdir(parents=True, exist_ok=True)
+        for number in range(20):
+            (mailbox / f"{number}.mail").touch()
+        for path in (self.vmail, *self.vmail.rglob("*")):
+            os.chown(path, 5000, 5000)
+
+    def renew_certificate(self, days: float) -> None:
+        """Write a certificate that ends in ``days`` days; servers that run go on showing the old one."""
+        write_chain(self.certificate, days=days)
+
+    def compose(self, *arguments: str) -> None:
+        """Run docker compose on the project."""
+        subprocess.run(
+            [docker_compose(), "--project-directory", self.project, *arguments],
+            env={**os.environ, "DOCKER_HOST": self.docker.host},
+            check=True,
+            capture_output=True,
+            timeout=120,
+        )
+
+    def container(self, service: str) -> Any:
+        """Return the container of a service of the project."""
+        return self.docker.client().containers.get(f"{PROJECT}-{service}-1")
+
+    def settings(self) -> dict[str, Any]:
+        """Return the part of config.yml that says where everything is: nothing here is where it is on a usual host."""
+        ports = [
+            {"port": self.postfix.smtp_port, "protocol": "smtp", "tls": "starttls"},
+            {"port": self.postfix.submission_port, "protocol": "smtp", "tls": "starttls"},
+            {"port": self.postfix.smtps_port, "protocol": "smtp", "tls": "implicit"},
+            {"port": self.dovecot.imap_port, "protocol": "imap", "tls": "starttls"},
+            {"port": self.dovecot.imaps_port, "protocol": "imap", "tls": "implicit"},
+            {"port": self.dovecot.pop3_port, "protocol": "pop3", "tls": "starttls"},
+            {"port": self.dovecot.pop3s_port, "protocol": "pop3", "tls": "implicit"},
+            {"port": self.nginx.https_port, "protocol": "https", "tls": "implicit"},
+        ]
+        return {
+            "mail_stack": {"kind": "none"},
+            "filesystem": {"mountpoints": [str(self.small)]},
+            "containers": {"socket": str(self.docker.socket)},
+            "queue": {"directory": str(self.postfix.queue)},
+            "ports": {"targets": ports},
+            "fail2ban": {"socket": str(self.fail2ban.socket)},
+            "vmail": {"directory": str(self.vmail), "owner": 5000, "group": 5000},
+        }

@@ -1,0 +1,180 @@
+"""Exporter, Prometheus and Alertmanager as they are shipped, and those whom they tell: Telegram and an SMTP server."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import requests
+import yaml
+
+from tests.support.exporter import Exporter
+from tests.support.processes import Program, answers, free_port
+from tests.support.smtp import SmtpServer
+from tests.support.telegram import FakeTelegram
+from tests.support.tools import ROOT, program
+
+INSTANCE = "mail.example.org"
+# Alerts that are there for as long as the stack lives, and tell that it does.
+ALWAYS = {"Watchdog"}
+
+
+class Watchers:
+    """The watching half, with its files below ``folder``.
+
+    ``settings`` is config.yml without the channels. ``adapt`` may change the rendered files (name -> content) and the
+    rule files before anything reads them; without it everything is as shipped.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: Mapping[str, Any],
+        *,
+        release: str = "sid",
+        adapt: Callable[[Path, Path], None] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.release = release
+        self.rendered = folder / "rendered"
+        self.rules = folder / "rules"
+        self.prometheus_url = f"http://127.0.0.1:{free_port()}"
+        self.alertmanager_url = f"http://127.0.0.1:{free_port()}"
+        self._settings = dict(settings)
+        self._adapt = adapt
+        self._cleanup = contextlib.ExitStack()
+
+    def __enter__(self) -> Watchers:
+        try:
+            self._start()
+        except BaseException:
+            self._cleanup.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._cleanup.close()
+
+    def _start(self) -> None:
+        enter = self._cleanup.enter_context
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "smtp").mkdir()
+        self.telegram = enter(FakeTelegram())
+        self.smtp = enter(SmtpServer(self.folder / "smtp"))
+        self.exporter = Exporter(self.folder / "exporter", self._configuration())
+        self._cleanup.callback(self.exporter.stop)
+        self.exporter.start()
+        self._render()
+        enter(self._alertmanager())
+        enter(self._prometheus())
+
+    def _configuration(self) -> str:
+        token, password = self.folder / "token", self.folder / "password"
+        for file, secret in ((token, self.telegram.token), (password, self.smtp.password)):
+            file.write_text(secret + "\n")
+            file.chmod(0o600)
+        notifications = {
+            **self._settings.pop("notifications", {}),
+            "telegram": {
+                "bot_token_file": str(token),
+                "chat_id": self.telegram.chat_id,
+                "api_url": self.telegram.url,
+            },
+            "email": {
+                "to": ["admin@example.net"],
+                "sender": "watch@example.net",
+                "smarthost": self.smtp.address,
+                "username": self.smtp.username,
+                "password_file": str(password),
+                "ca_file": str(self.smtp.ca_file),
+            },
+        }
+        return yaml.safe_dump({"hostname": INSTANCE, **self._settings, "notifications": notifications})
+
+    def _render(self) -> None:
+        """Write Alertmanager's and Prometheus' files as an admin would."""
+        subprocess.run(
+            [
+                *(*self.exporter.command[:3], "render", f"--config.file={self.exporter.config}"),
+                f"--output={self.rendered}",
+                f"--exporter.url={self.exporter.url}",
+                f"--prometheus.url={self.prometheus_url}",
+                f"--alertmanager.url={self.alertmanager_url}",
+            ],
+            env={**os.environ, "PYTHONPATH": str(ROOT / "exporter")},
+            check=True,
+            capture_output=True,
+        )
+        self.rules.mkdir(exist_ok=True)
+        for file in (ROOT / "rules").glob("*.rules.yml"):
+            (self.rules / file.name).write_text(file.read_text())
+        prometheus = self.rendered / "prometheus.yml"
+        content = yaml.safe_load(prometheus.read_text())
+        content["rule_files"] = [f"{self.rules}/*.rules.yml"]
+        prometheus.write_text(yaml.safe_dump(content, sort_keys=False))
+        if self._adapt is not None:
+            self._adapt(self.rendered, self.rules)
+
+    def _alertmanager(self) -> Program:
+        return Program(
+            [
+                program("prometheus-alertmanager", self.release),
+                f"--config.file={self.rendered / 'alertmanager.yml'}",
+                f"--storage.path={self.folder / 'alertmanager'}",
+                f"--web.listen-address={self.alertmanager_url.removeprefix('http://')}",
+                "--cluster.listen-address=",
+            ],
+            self.folder / "alertmanager.log",
+            ready=lambda: answers(f"{self.alertmanager_url}/-/ready"),
+        )
+
+    def _prometheus(self) -> Program:
+        return Program(
+            [
+                program("prometheus", self.release),
+                f"--config.file={self.rendered / 'prometheus.yml'}",
+                f"--storage.tsdb.path={self.folder / 'prometheus'}",
+                f"--web.listen-address={self.prometheus_url.removeprefix('http://')}",
+            ],
+            self.folder / "prometheus.log",
+            ready=lambda: answers(f"{self.prometheus_url}/-/ready"),
+            seconds=40,
+        )
+
+    # What they say
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """Return the vector that Prometheus answers."""
+        answer = requests.get(f"{self.prometheus_url}/api/v1/query", params={"query": expression}, timeout=10)
+        answer.raise_for_status()
+        result: list[dict[str, Any]] = answer.json()["data"]["result"]
+        return result
+
+    def active(self) -> set[tuple[str, str]]:
+        """Return (name, severity) of the alerts that are pending or firing in Prometheus."""
+        labels = [sample["metric"] for sample in self.query("ALERTS")]
+        return {(a["alertname"], a["severity"]) for a in labels if a["alertname"] not in ALWAYS}
+
+    def quiet(self) -> bool:
+        """Say whether every collector works, no alert is on its way, and Alertmanager holds none."""
+        failed = self.query("mailserver_collector_success == 0")
+        watched = self.query("mailserver_collector_success == 1")
+        held = requests.get(f"{self.alertmanager_url}/api/v2/alerts", timeout=10).json()
+        names = {alert["labels"]["alertname"] for alert in held}
+        return bool(watched) and not failed and not self.active() and names <= ALWAYS
+
+    def logged(self) -> Iterator[dict[str, Any]]:
+        """Yield the lines of the alert log, without what is there always."""
+        file = self.exporter.state / "alerts.jsonl"
+        for line in file.read_text().splitlines() if file.exists() else ():
+            record = json.loads(line)
+            if record["alertname"] not in ALWAYS:
+                yield record
