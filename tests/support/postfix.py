@@ -91,6 +91,8 @@ class Postfix:
             "data_directory": str(data),
             "command_directory": "/usr/sbin",
             "daemon_directory": str(DAEMONS),
+            "meta_directory": "/etc/postfix",
+            "shlib_directory": "/usr/lib/postfix",
             "mail_owner": "postfix",
             "setgid_group": "postdrop",
             "maillog_file": str(self.log),
@@ -137,10 +139,7 @@ class Postfix:
 
     def start(self) -> Postfix:
         """Create the queue's directories with their owners, start the master and wait until port and showq answer."""
-        # post-install knows which directories belong to whom; "postfix check" would also warn of the system's own files.
-        self._run(
-            "/usr/sbin/postconf", "-c", str(self.config), "-e", "meta_directory=/etc/postfix", "shlib_directory=no"
-        )
+        # Its post-install knows which directories belong to whom.
         self._run("/usr/sbin/postfix", "-c", str(self.config), "check")
         self._master = Program(
             [DAEMONS / "master", "-c", self.config, "-d"], self.folder / "master.out", ready=self._ready

@@ -1,0 +1,180 @@
+"""The Postfix queue: how many messages by state, and how old and large they are.
+
+Two collectors, because they have two rhythms: counting is cheap and done at every scrape, so that a queue that fills
+up is seen at once; the age of each message needs Postfix to open every file, which is done now and then in the
+background and cannot hold up the counts or take them along when it fails.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+
+from mailserver_exporter.collectors.base import Collector, Context, Detection, Schedule, thresholds
+from mailserver_exporter.config import Section
+from mailserver_exporter.sources import postfix_queue, queue_listing, showq
+from mailserver_exporter.sources.postfix_queue import QueueCounter
+from mailserver_exporter.sources.queue_listing import Figures, Listing
+
+
+class _OfQueue(Collector):
+    """What both collectors share: where the queue is."""
+
+    @property
+    def section(self) -> Section:
+        """Both are switched on and off by ``queue``."""
+        return self.context.config.queue
+
+    def detect(self) -> Detection:
+        """Say whether the queue directory of the mail stack, or the configured one, exists."""
+        directory = self._directory()
+        if not directory:
+            return Detection(False, "no mail stack found, and no queue.directory in the configuration")
+        found = os.path.isdir(self.context.host.path(directory))
+        return Detection(found, directory if found else f"no directory {directory}")
+
+    def _directory(self) -> str:
+        configured = self.context.config.queue.directory
+        return str(configured) if configured else self.context.mailstack.get().queue_directory
+
+    def _path(self) -> str:
+        return self.context.host.path(self._directory())
+
+
+class QueueCollector(_OfQueue):
+    """Messages by state, as `find /var/spool/postfix/STATE -type f | wc -l` counts them.
+
+    # HELP postfix_showq_queue_depth Number of messages in Postfix's queue directories.
+    # TYPE postfix_showq_queue_depth gauge
+    postfix_showq_queue_depth{queue="active"} 0
+    postfix_showq_queue_depth{queue="deferred"} 12
+    mailserver_threshold_queue_messages{severity="warning"} 10
+    """
+
+    name = "queue"
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._counter = QueueCounter()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the counts and their limits."""
+        counts = self._counter.count(self._path())
+        depth = GaugeMetricFamily(
+            "postfix_showq_queue_depth", "Number of messages in Postfix's queue directories.", labels=["queue"]
+        )
+        for state, count in counts.items():
+            depth.add_metric([state], count)
+        yield depth
+        limits = self.context.config.limits
+        yield thresholds("queue_messages", "Limit of the number of queued messages.", [({}, limits.queue_messages)])
+
+    def close(self) -> None:
+        """Let go of directories that are being listed."""
+        self._counter.close()
+
+
+class QueueMessagesCollector(_OfQueue):
+    """Age and size of queued messages, as `postqueue -j` lists them.
+
+    # HELP mailserver_queue_oldest_message_age_seconds Time since the oldest message arrived, 0 when there is none.
+    # TYPE mailserver_queue_oldest_message_age_seconds gauge
+    mailserver_queue_oldest_message_age_seconds{queue="active"} 0
+    mailserver_queue_oldest_message_age_seconds{queue="deferred"} 7261
+    mailserver_queue_bytes{queue="deferred"} 48213
+    mailserver_queue_listing_complete 1
+    postfix_showq_message_age_seconds_bucket{le="10",queue="deferred"} 0
+    postfix_showq_message_size_bytes_bucket{le="1000",queue="deferred"} 3
+    mailserver_threshold_queue_oldest_message_age_seconds{severity="warning"} 3600
+
+    The queue is listed once a minute, sooner when there is mail in a state that had none, and never for more than
+    1/50 of the time. In between, ages go on growing and what has become empty is 0. A listing ends after 200,000
+    messages or 60 seconds; then mailserver_queue_listing_complete is 0, and sizes and histograms tell of what was
+    listed. `corrupt`, which Postfix does not list, is only counted.
+    """
+
+    name = "queue_messages"
+    schedule = Schedule(every=10, deadline=90)
+
+    _LISTING_SECONDS = 60.0
+    _PAUSE = 60.0
+    _SHORT_PAUSE = 10.0
+    _SHARE = 50
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._listing = Listing({}, complete=True)
+        self._oldest: dict[str, int] = {}
+        self._noticed: dict[str, int] = {}
+        self._listed = float("-inf")
+        self._took = 0.0
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield age, size and their limits; list the queue when it is time."""
+        queue = self._path()
+        now = time.time()
+        # Arrivals are kept rather than ages, so that the age is right at every run.
+        occupied = [state for state in showq.QUEUES if postfix_queue.messages(queue, state, 1)]
+        self._oldest = {state: arrived for state, arrived in self._oldest.items() if state in occupied}
+        # What came since the listing is not older than this, and is looked at soon.
+        self._noticed = {state: self._noticed.get(state, int(now)) for state in occupied}
+        if not occupied:
+            self._listing = Listing({}, complete=True)
+        elif self._due(occupied):
+            self._list(queue, occupied, now)
+        empty = Figures()
+        figures = {s: self._listing.states.get(s, empty) if s in occupied else empty for s in showq.QUEUES}
+        yield from self._families(figures, now)
+
+    def _due(self, occupied: list[str]) -> bool:
+        pause = self._PAUSE if all(state in self._oldest for state in occupied) else self._SHORT_PAUSE
+        return time.monotonic() - self._listed >= max(pause, self._took * self._SHARE)
+
+    def _list(self, queue: str, occupied: list[str], now: float) -> None:
+        started = time.monotonic()
+        try:
+            self._listing = queue_listing.take(queue, now, self._LISTING_SECONDS)
+        finally:
+            self._listed = time.monotonic()
+            self._took = self._listed - started
+        known = {} if self._listing.complete else self._oldest
+        for state in occupied:
+            found = self._listing.states[state].oldest
+            if found is not None:
+                known[state] = min(found, known.get(state, found))
+        self._oldest = known
+
+    def _families(self, figures: Mapping[str, Figures], now: float) -> Iterator[Metric]:
+        oldest = GaugeMetricFamily(
+            "mailserver_queue_oldest_message_age_seconds",
+            "Time since the oldest message arrived, 0 when there is none.",
+            labels=["queue"],
+        )
+        size = GaugeMetricFamily("mailserver_queue_bytes", "Size of all listed messages.", labels=["queue"])
+        ages = HistogramMetricFamily(
+            "postfix_showq_message_age_seconds", "Age of queued messages when they were listed.", labels=["queue"]
+        )
+        sizes = HistogramMetricFamily(
+            "postfix_showq_message_size_bytes", "Size of queued messages when they were listed.", labels=["queue"]
+        )
+        for state, each in figures.items():
+            arrived = self._oldest.get(state, self._noticed.get(state, now))
+            oldest.add_metric([state], max(0.0, now - arrived))
+            size.add_metric([state], each.sizes.sum)
+            ages.add_metric([state], each.ages.cumulative(), each.ages.sum)
+            sizes.add_metric([state], each.sizes.cumulative(), each.sizes.sum)
+        yield from (oldest, size, ages, sizes)
+        yield GaugeMetricFamily(
+            "mailserver_queue_listing_complete",
+            "Whether the newest listing of the queue reached its end.",
+            1 if self._listing.complete else 0,
+        )
+        yield thresholds(
+            "queue_oldest_message_age_seconds",
+            "Limit of the age of the oldest queued message.",
+            [({}, self.context.config.limits.queue_oldest_message_age_seconds)],
+        )
