@@ -32,11 +32,11 @@ class Exposition:
         answer.raise_for_status()
         return cls(answer.text)
 
-    def all(self, name: str, **labels: str) -> list[Sample]:
+    def all(self, name: str, /, **labels: str) -> list[Sample]:
         """Return the samples of a name whose labels include these."""
         return [s for s in self.samples if s.name == name and labels.items() <= s.labels.items()]
 
-    def value(self, name: str, **labels: str) -> float:
+    def value(self, name: str, /, **labels: str) -> float:
         """Return the value of the one sample that matches; raises AssertionError when there is not exactly one."""
         found = self.all(name, **labels)
         assert len(found) == 1, f"{name}{labels or ''}: {len(found)} series: {found}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 from prometheus_client.core import GaugeMetricFamily
@@ -14,6 +15,7 @@ from mailserver_exporter.config import Config, Limit, Section
 from mailserver_exporter.expectations import Expectations
 from mailserver_exporter.host import Host
 from mailserver_exporter.mailstack import MailStack
+from mailserver_exporter.sources.processes import ProcessTable
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,11 @@ class Context:
     host: Host
     expectations: Expectations
     mailstack: MailStack
+
+    @cached_property
+    def process_table(self) -> ProcessTable:
+        """The host's processes, here because several collectors need them and one scan should serve all."""
+        return ProcessTable(self.host.proc("").rstrip("/"))
 
 
 @dataclass(frozen=True)
