@@ -1,0 +1,144 @@
+"""A real Dovecot of its own: IMAP and POP3, each with STARTTLS and with TLS from the start.
+
+Own configuration, folders, ports and log, so that several run side by side and beside a system's. Needs root, as
+Dovecot itself does, and Debian's packages ``dovecot-imapd`` and ``dovecot-pop3d`` (installed, not started).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import tempfile
+from pathlib import Path
+
+from tests.support.processes import Program, free_port
+
+_CONFIGURATION = """\
+base_dir = {folder}/run
+state_dir = {folder}/state
+log_path = {folder}/dovecot.log
+instance_name = {folder.name}
+protocols = imap pop3
+listen = 127.0.0.1
+ssl = {ssl}
+{certificate}
+auth_mechanisms = plain
+mail_location = maildir:{folder}/mail/%u
+passdb {{
+  driver = static
+  args = nopassword=y
+}}
+userdb {{
+  driver = static
+  args = uid=nobody gid=nogroup home={folder}/mail/%u
+}}
+service anvil {{
+  chroot =
+}}
+service imap-login {{
+  chroot =
+  inet_listener imap {{
+    port = {imap_port}
+  }}
+  inet_listener imaps {{
+    port = {imaps_port}
+    ssl = yes
+  }}
+}}
+service pop3-login {{
+  chroot =
+  inet_listener pop3 {{
+    port = {pop3_port}
+  }}
+  inet_listener pop3s {{
+    port = {pop3s_port}
+    ssl = yes
+  }}
+}}
+"""
+
+
+class Dovecot:
+    """A Dovecot instance; starts with the ``with`` block and leaves nothing behind.
+
+    Listens on 127.0.0.1 at ``imap_port`` and ``pop3_port``, and with ``certificate`` (a PEM file with the key in it)
+    also at ``imaps_port`` and ``pop3s_port``.
+    """
+
+    def __init__(self, certificate: Path | None = None) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="dovecot-"))
+        self.folder.chmod(0o755)
+        self.log = self.folder / "dovecot.log"
+        self.imap_port = free_port()
+        self.pop3_port = free_port()
+        self.imaps_port = free_port()
+        self.pop3s_port = free_port()
+        configuration = self.folder / "dovecot.conf"
+        configuration.write_text(
+            _CONFIGURATION.format(
+                folder=self.folder,
+                ssl="yes" if certificate else "no",
+                certificate=f"ssl_cert = <{certificate}\nssl_key = <{certificate}" if certificate else "",
+                imap_port=self.imap_port,
+                pop3_port=self.pop3_port,
+                imaps_port=self.imaps_port if certificate else 0,
+                pop3s_port=self.pop3s_port if certificate else 0,
+            )
+        )
+        self._program = Program(
+            ["/usr/sbin/dovecot", "-F", "-c", configuration], self.folder / "dovecot.out", ready=self._ready
+        )
+
+    def _ready(self) -> bool:
+        for port in (self.imap_port, self.pop3_port):
+            try:
+                with socket.create_connection(("127.0.0.1", port), 2) as connection:
+                    connection.settimeout(5)
+                    if connection.recv(100)[:1] not in (b"*", b"+"):
+                        return False
+            except OSError:
+                return False
+        return True
+
+    def start(self) -> Dovecot:
+        """Start it and wait until both protocols greet; also after ``stop``."""
+        self._program.start()
+        return self
+
+    def stop(self) -> None:
+        """End it with all its processes; its files stay."""
+        self.thaw()
+        self._program.stop()
+
+    def restart(self) -> None:
+        """Start it anew, so that it shows the certificate that is in the file now."""
+        self.stop()
+        self.start()
+
+    def freeze(self) -> None:
+        """Stop all its processes where they are: the kernel still accepts connections, and nobody greets."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let frozen processes go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._program.running():
+            os.killpg(self._program.pid, number)  # the master leads a process group of its own
+
+    def output(self) -> str:
+        """Return Dovecot's log."""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def __enter__(self) -> Dovecot:
+        try:
+            return self.start()
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.output()[-2000:]}") from error
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
