@@ -150,6 +150,11 @@ class PortTarget:
     host: HostName = "127.0.0.1"
     path: Annotated[str, Text(r"/[^\s]*", "a path that begins with /")] = "/"
 
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield (key, message) for settings that do not go together."""
+        if self.protocol in ("http", "https") and self.tls == "starttls":
+            yield "tls", f"must not be starttls where the protocol is {self.protocol}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class PortsSection(Section):
@@ -170,7 +175,7 @@ class Fail2banSection(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class VmailSection(Section):
-    """The mail store and whom its files must belong to; owner and group default to the directory's own."""
+    """The mail store and whom its files must belong to: by default 5000 in mailcow, elsewhere its first seen owner."""
 
     directory: Path | None = None
     owner: Count | None = None
