@@ -97,6 +97,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.set_defaults(run=_check)
 
+    probe = commands.add_parser(
+        "probe",
+        parents=[common],
+        help="probe one port and tell what happened step by step",
+        description="Probe one port as the exporter does and tell each step with its time. "
+        "Exit status 0 when it is up, 1 when it is down.",
+    )
+    probe.add_argument("target", metavar="[HOST:]PORT", help="the host is 127.0.0.1 unless named")
+    probe.add_argument("--module", help="what the port speaks, such as smtp_starttls (default: what it usually speaks)")
+    probe.add_argument("--timeout", type=_seconds, default=5.0, metavar="S", help="seconds to wait (default 5)")
+    probe.add_argument("--json", action="store_true", help="for scripts")
+    probe.add_argument("--verbose", action="store_true", help="show every line that was said")
+    probe.set_defaults(run=_probe)
+
     forget = commands.add_parser(
         "forget",
         parents=[common],
@@ -158,6 +172,16 @@ def _url(text: str) -> str:
     if not text.startswith(("http://", "https://")):
         raise argparse.ArgumentTypeError(f"{text!r} is not a URL that begins with http:// or https://")
     return text
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 600:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds between 0 and 600")
+    return seconds
 
 
 def _host(options: argparse.Namespace) -> Host:
@@ -238,3 +262,16 @@ def _forget(options: argparse.Namespace) -> int:
         return EXIT_FINDING
     print(f"forgotten: {options.name} ({', '.join(kinds)})")
     return EXIT_GOOD
+
+
+def _probe(options: argparse.Namespace) -> int:
+    from mailserver_exporter import probe_story
+
+    try:
+        target = probe_story.target(options.target, options.module)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return EXIT_WRONG_USE
+    result = probe_story.probe(target, options.timeout)
+    print(probe_story.as_json(result) if options.json else probe_story.as_text(result, verbose=options.verbose))
+    return EXIT_GOOD if result.up else EXIT_FINDING
