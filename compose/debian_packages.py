@@ -17,9 +17,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from relocate import relocate
+
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-# From newest to oldest; needed to tell a release from third parties' suites in the machine's sources.
-RELEASES = ("sid", "forky", "trixie", "bookworm", "bullseye")
+# Needed to tell Debian's own archive from third parties' in the machine's sources.
+RELEASES = ("sid", "forky", "trixie", "bookworm", "bullseye", "unstable", "testing", "stable", "oldstable")
 
 
 class FetchError(Exception):
@@ -54,7 +56,8 @@ def fetch(names: list[str], cache: Path, release: str | None = None) -> Path:
     """
     release = release or own_release()
     root = cache / release
-    marks = root / ".unpacked"
+    # Raise the number when unpacking does more than before, so that caches of old are made anew.
+    marks = root / ".unpacked.2"
     missing = [name for name in names if not (marks / name).exists()]
     if missing:
         state = cache / "apt" / release
@@ -71,6 +74,7 @@ def _unpack_all(names: list[str], state: Path, root: Path, marks: Path) -> None:
     for name in names:
         print(f"fetching {name} ({root.name})", file=sys.stderr, flush=True)
         _unpack(name, state, root)
+        relocate(root)
         marks.mkdir(parents=True, exist_ok=True)
         (marks / name).touch()
 
