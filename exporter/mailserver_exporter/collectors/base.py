@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -16,6 +16,9 @@ from mailserver_exporter.expectations import Expectations
 from mailserver_exporter.host import Host
 from mailserver_exporter.mailstack import MailStack
 from mailserver_exporter.sources.processes import ProcessTable
+
+if TYPE_CHECKING:
+    from mailserver_exporter.collection import HangingCalls
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,13 @@ class Context:
     def process_table(self) -> ProcessTable:
         """The host's processes, here because several collectors need them and one scan should serve all."""
         return ProcessTable(self.host.proc("").rstrip("/"))
+
+    @cached_property
+    def hanging_calls(self) -> HangingCalls:
+        """For calls that may never come back; here because no collector starts threads of its own."""
+        from mailserver_exporter.collection import HangingCalls
+
+        return HangingCalls()
 
 
 @dataclass(frozen=True)
