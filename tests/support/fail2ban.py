@@ -1,11 +1,12 @@
 """A real fail2ban server of its own: own configuration, socket, database and log, and jails that ban nobody.
 
 Each jail watches a log file of its own; its action does nothing. Needs Debian's package ``fail2ban`` (installed, not
-started).
+started), or fetches that of another release.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support.processes import Program, wait_for
+from tests.support.tools import unpacked
 
 _FILTER = r"""
 [Definition]
@@ -36,8 +38,8 @@ class Fail2ban:
     """A fail2ban server; starts with the ``with`` block and leaves nothing behind.
 
     ``folder`` holds everything and is removed at the end only when it was made here; the socket is
-    ``folder/run/fail2ban.sock`` unless ``socket`` says otherwise. ``jails`` can be changed while it is stopped, or
-    while it runs followed by ``reload``.
+    ``folder/run/fail2ban.sock`` unless ``socket`` says otherwise. ``release`` is the Debian release whose fail2ban
+    runs, the installed one unless given. ``jails`` can be changed while it is stopped.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Fail2ban:
         jails: Sequence[str] = ("sshd",),
         socket: Path | None = None,
         database: Path | None = None,
+        release: str | None = None,
         ban_time: str = "10m",
         find_time: str = "10m",
         max_retry: int = 3,
@@ -60,6 +63,13 @@ class Fail2ban:
         self.jails = list(jails)
         self._defaults = f"bantime = {ban_time}\nfindtime = {find_time}\nmaxretry = {max_retry}\n"
         self._server: Program | None = None
+        self._programs = ["fail2ban-server"], ["fail2ban-client"]
+        self._environment: dict[str, str] = {}
+        if release is not None:
+            root = unpacked("fail2ban", release)
+            self._environment["PYTHONPATH"] = str(root / "usr/lib/python3/dist-packages")
+            python = "/usr/bin/python3"
+            self._programs = [python, f"{root}/usr/bin/fail2ban-server"], [python, f"{root}/usr/bin/fail2ban-client"]
 
     def _write_configuration(self) -> None:
         for folder in (self.config / "filter.d", self.config / "action.d", self.socket.parent, self.database.parent):
@@ -91,7 +101,10 @@ class Fail2ban:
         """Start the server and wait until it answers and every jail is there."""
         self._write_configuration()
         self._server = Program(
-            ["fail2ban-server", *self._where(), "-f", "start"], self.folder / "server.out", ready=self._ready
+            [*self._programs[0], *self._where(), "-f", "start"],
+            self.folder / "server.out",
+            ready=self._ready,
+            environment=self._environment,
         ).start()
         return self
 
@@ -102,9 +115,7 @@ class Fail2ban:
                 knock.connect(str(self.socket))
             except OSError:
                 return False
-        done = subprocess.run(
-            ["fail2ban-client", *self._where(), "status"], capture_output=True, timeout=30, check=False
-        )
+        done = self._run("status")
         line = next((line for line in done.stdout.decode().splitlines() if "Jail list" in line), "")
         names = {name.strip() for name in line.partition("\t")[2].split(",")} if line else set()
         return set(self.jails) <= names
@@ -173,13 +184,20 @@ class Fail2ban:
 
     def client(self, *command: str) -> str:
         """Run fail2ban-client on this server and return what it prints; raises AssertionError when it fails."""
-        done = subprocess.run(
-            ["fail2ban-client", *self._where(), *command], capture_output=True, timeout=60, check=False
-        )
+        done = self._run(*command)
         if done.returncode:
             said = (done.stdout + done.stderr).decode(errors="replace")
             raise AssertionError(f"fail2ban-client {' '.join(command)} ended with {done.returncode}: {said}")
         return done.stdout.decode(errors="replace")
+
+    def _run(self, *command: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [*self._programs[1], *self._where(), *command],
+            capture_output=True,
+            timeout=60,
+            check=False,
+            env={**os.environ, **self._environment},
+        )
 
     def output(self) -> str:
         """Return the server's log."""
