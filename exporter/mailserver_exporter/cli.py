@@ -111,6 +111,28 @@ def _parser() -> argparse.ArgumentParser:
     probe.add_argument("--verbose", action="store_true", help="show every line that was said")
     probe.set_defaults(run=_probe)
 
+    render = commands.add_parser(
+        "render",
+        parents=[common],
+        help="write Alertmanager's and Prometheus' files from the configuration",
+        description="Write alertmanager.yml, templates/, prometheus.yml and rules/ below DIR, complete with the "
+        "secrets that the configuration names. Exit status 2, and nothing written, when one of them cannot be read.",
+    )
+    render.add_argument("--output", required=True, metavar="DIR", type=Path, help="made if missing")
+    render.add_argument(
+        "--owner", default="", metavar="USER[:GROUP]", help="whose the files shall be, such as Alertmanager's user"
+    )
+    for name, port in (("exporter", 9925), ("prometheus", 9090), ("alertmanager", 9093)):
+        render.add_argument(
+            f"--{name}.url",
+            dest=f"{name}_url",
+            metavar="URL",
+            type=_url,
+            default=_environment(f"{name}.url", f"http://127.0.0.1:{port}"),
+            help=f"default http://127.0.0.1:{port}",
+        )
+    render.set_defaults(run=_render)
+
     forget = commands.add_parser(
         "forget",
         parents=[common],
@@ -242,6 +264,22 @@ def _check(options: argparse.Namespace) -> int:
     setup.collection.close()
     print(check.as_json(findings) if options.json else check.as_text(findings))
     return EXIT_FINDING if any(finding.state == "bad" for finding in findings) else EXIT_GOOD
+
+
+def _render(options: argparse.Namespace) -> int:
+    from mailserver_exporter import render
+
+    config = load(options.config_file)
+    instance = config.hostname or _host(options).hostname()
+    urls = render.Urls(options.exporter_url, options.prometheus_url, options.alertmanager_url)
+    secrets = render.read_secrets(config.notifications, str(options.config_file))
+    try:
+        written = render.write(options.output, config, instance, urls, secrets, owner=options.owner)
+    except (OSError, LookupError) as error:
+        print(f"cannot write below {options.output}: {error}", file=sys.stderr)
+        return EXIT_WRONG_USE
+    print("\n".join(map(str, written)))
+    return EXIT_GOOD
 
 
 def _forget(options: argparse.Namespace) -> int:
