@@ -209,6 +209,7 @@ def _sizes(mounts: Mapping[str, Mount], sizes: Mapping[str, os.statvfs_result]) 
         answer = sizes.get(mountpoint)
         error.add_metric(labels, answer is None)
         if answer is not None:
+            # f_frsize is what blocks are counted in, statvfs(3). node_exporter takes f_bsize, mostly the same.
             size.add_metric(labels, answer.f_blocks * answer.f_frsize)
             free.add_metric(labels, answer.f_bfree * answer.f_frsize)
             avail.add_metric(labels, answer.f_bavail * answer.f_frsize)
