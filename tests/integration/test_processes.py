@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+import pytest
 
 from mailserver_exporter.collectors.processes import ProcessesCollector
 from mailserver_exporter.collectors.top import TopCollector
-from mailserver_exporter.sources import processes
+from mailserver_exporter.sources import SourceError, processes
 from tests.support.contexts import context
 from tests.support.metrics import Exposition
 from tests.support.processes import Program, answers, free_port, wait_for
@@ -196,3 +198,24 @@ def test_one_scan_serves_both_collectors(tmp_path: Path) -> None:
     list(TopCollector(given).collect())
 
     assert given.process_table.snapshot(10) is first
+
+
+def test_says_where_proc_hides_the_processes_of_others(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="mailserver-exporter-test-") as rootfs:
+        Path(rootfs).chmod(0o755)
+        (Path(rootfs) / "proc").mkdir()
+        subprocess.run(["mount", "-t", "proc", "-o", "hidepid=2,gid=54321", "proc", f"{rootfs}/proc"], check=True)
+        given = context(tmp_path, rootfs=rootfs)
+        try:
+            assert ProcessesCollector(given).detect().found
+            os.seteuid(65534)
+            try:
+                for collector in (ProcessesCollector(given), TopCollector(given)):
+                    assert "hidepid" in collector.detect().detail
+                    with pytest.raises(SourceError, match="does not show all processes"):
+                        list(collector.collect())
+            finally:
+                os.seteuid(0)
+            list(ProcessesCollector(given).collect())
+        finally:
+            subprocess.run(["umount", f"{rootfs}/proc"], check=True)

@@ -111,7 +111,7 @@ class ProcessTable:
 
     def is_complete(self) -> bool:
         """Say whether we see the processes of other users; a /proc mounted with ``hidepid`` hides them."""
-        return os.access(f"{self.proc}/1/stat", os.R_OK)
+        return os.path.exists(f"{self.proc}/1/stat")
 
     def snapshot(self, max_age: float) -> Snapshot:
         """Return a snapshot that is at most ``max_age`` seconds old. Raises what scan raises."""
