@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.support import reaper
 from tests.support.processes import Program, free_port, wait_for
 
 DAEMONS = Path("/usr/lib/postfix/sbin")
@@ -82,6 +83,9 @@ class Postfix:
     def _write_configuration(self) -> None:
         self.config.mkdir()
         self.queue.mkdir(parents=True, exist_ok=True)
+        # Without postlogd, postsuper writes to the log itself, as the user postfix.
+        self.log.touch()
+        self.log.chmod(0o666)
         data = self.folder / "data"
         data.mkdir()
         shutil.chown(data, "postfix", "postfix")
@@ -133,16 +137,15 @@ class Postfix:
 
     @property
     def pid(self) -> int:
-        """The process id of the master."""
-        assert self._master is not None
-        return self._master.pid
+        """The process id of the master, as it wrote it down itself."""
+        return int((self.queue / "pid/master.pid").read_text())
 
     def start(self) -> Postfix:
         """Create the queue's directories with their owners, start the master and wait until port and showq answer."""
         # Its post-install knows which directories belong to whom.
         self._run("/usr/sbin/postfix", "-c", str(self.config), "check")
         self._master = Program(
-            [DAEMONS / "master", "-c", self.config, "-d"], self.folder / "master.out", ready=self._ready
+            reaper.command(DAEMONS / "master", "-c", self.config, "-d"), self.folder / "master.out", ready=self._ready
         ).start()
         return self
 

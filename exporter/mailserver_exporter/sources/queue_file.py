@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 
-from mailserver_exporter.sources import SourceError
 from mailserver_exporter.sources.showq import Message
 
 # Both records come before anything of variable number.
@@ -17,26 +16,29 @@ _HEAD = 1024
 
 
 def read(path: str, state: str) -> Message | None:
-    """Return what a queue file says, or None when it is gone. Raises SourceError and OSError."""
+    """Return what a queue file says, or None when it is gone. Raises OSError.
+
+    A file that is still being written, or damaged, may not say: then its modification time and its length stand in.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     try:
-        head = os.read(descriptor, _HEAD)
-        length = os.fstat(descriptor).st_size
+        arrived, size = parse(os.read(descriptor, _HEAD))
+        status = os.fstat(descriptor)
     finally:
         os.close(descriptor)
-    arrived, size = parse(head)
-    # What sendmail leaves in maildrop has no size record yet; showq, too, gives the file's length then.
-    return Message(state, arrived, length if size is None else size)
+    return Message(
+        state,
+        int(status.st_mtime) if arrived is None else arrived,
+        # What sendmail leaves in maildrop has no size record yet.
+        status.st_size if size is None else size,
+    )
 
 
-def parse(head: bytes) -> tuple[int, int | None]:
-    """Return arrival and size from the beginning of a queue file; size is None when there is no such record.
-
-    Raises SourceError when there is no arrival.
-    """
+def parse(head: bytes) -> tuple[int | None, int | None]:
+    """Return arrival and size from the beginning of a queue file, None for what it does not say."""
     size = None
     position = 0
     while position < len(head):
@@ -45,16 +47,17 @@ def parse(head: bytes) -> tuple[int, int | None]:
         data = head[position : position + length]
         position += length
         if kind in (b"C", b"T"):
-            try:
-                number = int(data.split()[0])
-            except (ValueError, IndexError):
-                break
-            if not 0 <= number < 1 << 63:
-                break
-            if kind == b"T":
+            number = _number(data) if len(data) == length else None
+            if number is None or kind == b"T":
                 return number, size
             size = number
-    raise SourceError(f"no queue file, it says no arrival: {head[:40]!r}")
+    return None, size
+
+
+def _number(data: bytes) -> int | None:
+    """Return the first number of a record, None when there is none that can be a time or a size."""
+    first = data.split(maxsplit=1)[:1]
+    return int(first[0]) if first and first[0].isdigit() and len(first[0]) < 19 else None
 
 
 def _length(head: bytes, position: int) -> tuple[int, int]:
