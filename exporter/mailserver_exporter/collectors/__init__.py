@@ -3,6 +3,35 @@
 from __future__ import annotations
 
 from mailserver_exporter.collectors.base import Collector
+from mailserver_exporter.collectors.cpu import CpuCollector
+from mailserver_exporter.collectors.disk import DiskCollector
+from mailserver_exporter.collectors.fail2ban import Fail2banCollector
+from mailserver_exporter.collectors.filesystem import FilesystemCollector
 from mailserver_exporter.collectors.load import LoadCollector
+from mailserver_exporter.collectors.memory import MemoryCollector
+from mailserver_exporter.collectors.network import NetworkCollector
+from mailserver_exporter.collectors.ports import PortsCollector
+from mailserver_exporter.collectors.processes import ProcessesCollector
+from mailserver_exporter.collectors.queue import QueueCollector, QueueMessagesCollector
+from mailserver_exporter.collectors.system import SystemCollector
+from mailserver_exporter.collectors.temperature import TemperatureCollector
+from mailserver_exporter.collectors.top import TopCollector
+from mailserver_exporter.collectors.vmail import VmailCollector
 
-COLLECTORS: tuple[type[Collector], ...] = (LoadCollector,)
+COLLECTORS: tuple[type[Collector], ...] = (
+    CpuCollector,
+    LoadCollector,
+    MemoryCollector,
+    FilesystemCollector,
+    DiskCollector,
+    NetworkCollector,
+    TemperatureCollector,
+    ProcessesCollector,
+    SystemCollector,
+    TopCollector,
+    QueueCollector,
+    QueueMessagesCollector,
+    PortsCollector,
+    Fail2banCollector,
+    VmailCollector,
+)
