@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
+import ssl
 import time
 from pathlib import Path
 
@@ -192,6 +194,20 @@ def test_leaves_no_socket_open(tmp_path: Path) -> None:
 
     assert [result.up for result in results] == [False, True, False]
     assert _sockets() == before
+
+
+def test_leaves_nothing_to_the_garbage_collector(tmp_path: Path) -> None:
+    with listener(listeners.tls(tmp_path, GREETS)) as port, listener(listeners.half_tls) as half:
+        prober = Prober(0.3, grace=0.1)
+        gc.collect()
+        gc.disable()
+        try:
+            prober.run([Target("127.0.0.1", port, "smtp_tls"), Target("127.0.0.1", half, "smtp_tls")])
+            left = [thing for thing in gc.get_objects() if isinstance(thing, ssl.SSLObject)]
+        finally:
+            gc.enable()
+
+    assert left == []
 
 
 def _sockets() -> set[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mailserver_exporter.collectors import ports
 from mailserver_exporter.collectors.base import Context
 from mailserver_exporter.collectors.ports import PortsCollector
 from mailserver_exporter.config import ConfigError
@@ -76,15 +77,25 @@ def test_what_was_seen_once_is_detected_from_then_on(bare: Path, tmp_path: Path)
     assert (detection.found, detection.detail) == (True, "1 ports seen before")
 
 
-def test_a_port_that_never_was_up_has_no_series(bare: Path, tmp_path: Path) -> None:
-    # A TEST-NET address (RFC 5737) would do as well, but takes its time; nothing listens on this one of loopback.
-    found = collect(context(tmp_path, "ports: {host: 127.213.9.25}", bare))
+def test_a_port_has_no_series_until_it_greets_and_never_loses_them(
+    bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Changing(listeners.hang_up)
+    with listener(server) as port:
+        monkeypatch.setattr(ports, "_PORTS", ((port, "SMTP_PORT", "smtp_starttls"),))
+        collector = PortsCollector(context(tmp_path, rootfs=bare))
+        quiet = Exposition.of(collector.collect())
+        server.now = GREETS
+        up = Exposition.of(collector.collect())
+    down = Exposition.of(collector.collect())
 
-    assert found.all("probe_success") == []
-    assert found.value("mailserver_threshold_certificate_remaining_seconds", severity="critical") == 7 * 86400
+    assert quiet.all("probe_success") == []
+    assert quiet.value("mailserver_threshold_certificate_remaining_seconds", severity="critical") == 7 * 86400
+    assert [s.value for s in up.all("probe_success")] == [1]
+    assert [s.value for s in down.all("probe_success")] == [0]
 
 
-def test_a_port_is_expected_once_it_has_greeted(bare: Path, tmp_path: Path) -> None:
+def test_a_port_is_expected_across_restarts(bare: Path, tmp_path: Path) -> None:
     given = context(tmp_path, rootfs=bare)
     with listener(GREETS) as port:
         name = f"127.0.0.1:{port}/smtp_starttls"
@@ -150,22 +161,31 @@ def test_the_webmails_port_can_be_set(mailcow: tuple[Path, list[int]], tmp_path:
 
 def test_targets_are_the_whole_list(mailcow: tuple[Path, list[int]], tmp_path: Path) -> None:
     root, _ = mailcow
-    ports = [free_port() for _ in range(4)]
+    numbers = [free_port() for _ in range(4)]
     yaml = f"""
     ports:
       targets:
-        - {{port: {ports[0]}, protocol: smtp}}
-        - {{port: {ports[1]}, protocol: imap, tls: implicit}}
-        - {{port: {ports[2]}, protocol: pop3, tls: starttls}}
-        - {{port: {ports[3]}, protocol: http, path: /SOGo}}
+        - {{port: {numbers[0]}, protocol: smtp}}
+        - {{port: {numbers[1]}, protocol: imap, tls: implicit}}
+        - {{port: {numbers[2]}, protocol: pop3, tls: starttls}}
+        - {{port: {numbers[3]}, protocol: http, path: /SOGo}}
     """
 
     found = collect(context(tmp_path, yaml, root))
 
     assert [(s.labels["target"], s.labels["module"]) for s in found.all("probe_success")] == [
         (f"127.0.0.1:{port}", module)
-        for port, module in zip(ports, ["smtp", "imap_tls", "pop3_starttls", "http"], strict=True)
+        for port, module in zip(numbers, ["smtp", "imap_tls", "pop3_starttls", "http"], strict=True)
     ]
+
+
+def test_a_target_that_is_taken_off_the_list_is_not_missed(bare: Path, tmp_path: Path) -> None:
+    with listener(GREETS) as port:
+        listed = collect(context(tmp_path, f"ports: {{targets: [{{port: {port}, protocol: smtp}}]}}", bare))
+    off = collect(context(tmp_path, rootfs=bare))
+
+    assert listed.value("probe_success") == 1
+    assert off.all("probe_success", target=f"127.0.0.1:{port}") == []
 
 
 def test_starttls_that_is_demanded_must_work(bare: Path, tmp_path: Path) -> None:

@@ -76,7 +76,9 @@ class PortsCollector(Collector):
         """Probe all at once and yield what is expected; a port that was never up has no series."""
         watched = self._targets()
         results = self._prober.run([self._sparing(target) for target in watched.targets.values()])
-        up = {result.target.name for result in results if result.up}
+        # A list in the configuration speaks for itself: what is taken off it is not missed.
+        learns = not self.context.config.ports.targets
+        up = {result.target.name for result in results if result.up and learns}
         expected = watched.named | self.context.expectations.expect("port", up)
         results = [result for result in results if result.target.name in expected]
         for result in results:
@@ -166,7 +168,7 @@ class PortsCollector(Collector):
         elif result.message:
             log.warning("port %s is up, but: %s", name, result.message)
         elif before is None:
-            log.info("port %s is up, watched from now on", name)
+            log.info("port %s is up", name)
         else:
             log.info("port %s is up again", name)
 

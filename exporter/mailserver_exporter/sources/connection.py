@@ -10,11 +10,12 @@ import os
 import select
 import socket
 import ssl
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from typing import Any, TypeAlias
 
 from mailserver_exporter.sources import tls
 from mailserver_exporter.sources.dialogue import ProbeError
+from mailserver_exporter.sources.story import Story
 
 MAX_LINE_BYTES = 64 * 1024
 MAX_BYTES = 256 * 1024
@@ -29,9 +30,9 @@ class Connection:
     ``awaited`` is what is being waited for, in words, for the message that it did not come.
     """
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
+    def __init__(self, story: Story) -> None:
         self.awaited = "TCP connection"
-        self._tell = tell
+        self._story = story
         self._socket: socket.socket | None = None
         self._tls: ssl.SSLObject | None = None
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -64,7 +65,7 @@ class Connection:
         failure = ""
         for family, address in addresses:
             if failure:
-                self._tell(failure)
+                self._story.tell(failure)
             self._socket = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
             code = self._socket.connect_ex(address)
             if code == errno.EINPROGRESS:
@@ -74,7 +75,7 @@ class Connection:
             if code == 0 and self._socket.getsockname() == address:
                 code = errno.ECONNREFUSED
             if code == 0:
-                self._tell(f"connected to {address[0]} port {address[1]}")
+                self._story.tell(f"connected to {address[0]} port {address[1]}")
                 return
             self._socket.close()
             failure = f"{address[0]} port {address[1]}: {os.strerror(code)}"

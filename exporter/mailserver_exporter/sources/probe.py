@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from mailserver_exporter.sources import SourceError, http_status, imap, pop3, smtp, tls
 from mailserver_exporter.sources.connection import Address, Connection, Work
 from mailserver_exporter.sources.dialogue import Dialogue, Do, ProbeError, Reason, Send, printable
+from mailserver_exporter.sources.story import Step, Story
 
 TIMEOUT = 5.0
 # For a server that has begun to speak: postscreen(8) takes six seconds between its first line and its last.
@@ -55,15 +56,6 @@ class Target:
     def name(self) -> str:
         """What the target is expected and forgotten by: HOST:PORT/module."""
         return f"{self.label}/{self.module}"
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of a probe's story: seconds since its start and what happened; details are for the curious."""
-
-    seconds: float
-    text: str
-    detail: bool = False
 
 
 @dataclass(frozen=True)
@@ -151,16 +143,16 @@ class _Probe:
 
     def __init__(self, prober: Prober, target: Target) -> None:
         self.target = target
-        self.connection = Connection(self._tell)
+        # Shared, and not a callback to self: a cycle would keep the TLS buffers until the garbage collector comes by.
+        self._story = Story()
+        self.connection = Connection(self._story)
         self.end = math.inf
         self._prober = prober
-        self._started = 0.0
         self._spoke = False
         self._up_after: float | None = None
         self._down_after = 0.0
         self._failure: tuple[Reason, str] | None = None
         self._expiry: float | None = None
-        self._story: list[Step] = []
         self._work = self._run()
 
     def advance(self) -> int:
@@ -183,22 +175,19 @@ class _Probe:
             reason=None if up else reason,
             message=message,
             expiry=self._expiry,
-            story=tuple(self._story),
+            story=tuple(self._story.steps),
         )
 
-    def _tell(self, text: str, *, detail: bool = False) -> None:
-        self._story.append(Step(time.monotonic() - self._started, text, detail))
-
     def _run(self) -> Work:
-        self._started = time.monotonic()
-        self.end = self._started + self._prober.timeout
+        self._story.started = time.monotonic()
+        self.end = self._story.started + self._prober.timeout
         try:
             yield from self.connection.connect(self._prober.addresses(self.target))
             yield from self._converse(self._dialogue())
         except ProbeError as failure:
             self._fail(failure.reason, str(failure))
         except _OutOfTimeError:
-            self._fail("timeout", f"no {self.connection.awaited} within {self.end - self._started:g} s")
+            self._fail("timeout", f"no {self.connection.awaited} within {self.end - self._story.started:g} s")
         except OSError as error:
             reasons: dict[str, Reason] = {"TCP connection": "connect", "TLS handshake": "tls"}
             awaited = self.connection.awaited
@@ -211,8 +200,8 @@ class _Probe:
         if self.connection.awaited == "TCP connection":
             self._prober.forget_addresses(self.target)
         self._failure = (reason, message)
-        self._down_after = time.monotonic() - self._started
-        self._tell(f"{reason}: {message}")
+        self._down_after = self._story.elapsed()
+        self._story.tell(f"{reason}: {message}")
 
     def _dialogue(self) -> Dialogue:
         target = self.target
@@ -245,7 +234,7 @@ class _Probe:
             elif wish is Do.START_TLS:
                 yield from self._start_tls()
             elif wish is Do.COUNT_AS_UP:
-                self._up_after = time.monotonic() - self._started
+                self._up_after = self._story.elapsed()
             else:
                 self.connection.awaited = "farewell"
                 yield from self.connection.drain()
@@ -256,7 +245,7 @@ class _Probe:
 
     def _send(self, data: bytes) -> Work:
         command = printable(data.partition(b"\r\n")[0])
-        self._tell(f"> {command}", detail=True)
+        self._story.tell(f"> {command}", detail=True)
         if command.endswith(("QUIT", "LOGOUT")):
             self.connection.awaited = "farewell"
         elif self._spoke:
@@ -265,7 +254,7 @@ class _Probe:
 
     def _line(self) -> Generator[int, None, bytes]:
         line = yield from self.connection.line()
-        self._tell(f"< {printable(line)}", detail=self._spoke)
+        self._story.tell(f"< {printable(line)}", detail=self._spoke)
         if not self._spoke:
             self._spoke = True
             self.end += self._prober.grace
@@ -276,13 +265,13 @@ class _Probe:
         name = self.target.server_name or self.target.host
         shaken = yield from self.connection.start_tls(self._prober.tls_context, name)
         cipher = shaken.cipher()
-        self._tell(f"{shaken.version()} with {cipher[0] if cipher else 'no cipher'}")
+        self._story.tell(f"{shaken.version()} with {cipher[0] if cipher else 'no cipher'}")
         certificates = tls.presented_certificates(shaken)
         try:
             self._expiry = tls.earliest_expiry(certificates)
         except SourceError as error:
-            self._tell(f"certificate: {error}")
+            self._story.tell(f"certificate: {error}")
         else:
             when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(self._expiry))
             number = "1 certificate" if len(certificates) == 1 else f"{len(certificates)} certificates"
-            self._tell(f"{number} presented, valid until {when}")
+            self._story.tell(f"{number} presented, valid until {when}")
