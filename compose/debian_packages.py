@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -39,13 +40,11 @@ def own_release() -> str:
 
 def mirror() -> str:
     """Return the address of the Debian archive in this machine's apt sources; raises FetchError without one."""
-    targets = _run(
-        ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages"]
-    )
-    for line in targets.splitlines():
-        address, release, component = line.split()[:3]
-        if release in RELEASES and component == "main":
-            return address
+    # Also where apt has never been updated, as in an image of a container.
+    for line in _run(["apt-get", "--print-uris", "update"]).splitlines():
+        found = re.match(r"'(\S+)/dists/([^/]+)/main/", line)
+        if found and found[2] in RELEASES:
+            return found[1]
     raise FetchError("no Debian archive (component main) in this machine's apt sources")
 
 

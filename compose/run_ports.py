@@ -30,8 +30,8 @@ def holder(port: int) -> str:
     inodes = set(_listening_inodes(port))
     for process in filter(str.isdigit, os.listdir("/proc")):
         with contextlib.suppress(OSError):
-            for descriptor in os.scandir(f"/proc/{process}/fd"):
-                found = re.fullmatch(r"socket:\[(\d+)\]", os.readlink(descriptor.path))
+            for descriptor in os.listdir(f"/proc/{process}/fd"):
+                found = re.fullmatch(r"socket:\[(\d+)\]", os.readlink(f"/proc/{process}/fd/{descriptor}"))
                 if found and found[1] in inodes:
                     name = Path(f"/proc/{process}/comm").read_text(errors="replace").strip()
                     return f"{name} (process {process})"
