@@ -103,7 +103,7 @@ def test_what_an_admin_would_miss_is_lasting(mount: Mount) -> None:
         _mount("/media/usb", fstype="vfat"),
         _mount("/mnt"),
         _mount("/mnt/restore"),
-        _mount("/tmp/pytest-of-root/disk", "/dev/loop3"),
+        _mount("/tmp/disk", "/dev/loop3"),
         _mount("/home/anna", "/dev/mapper/home-anna", "btrfs"),
         _mount("/home/anna/nas", "nas:", "fuse.sshfs"),
         _mount("/srv/sshfs", "nas:", "fuse.sshfs"),
