@@ -43,7 +43,8 @@ class Fail2banCollector(Collector):
     mailserver_fail2ban_bans_24h{jail="sshd"} 9
 
     The totals begin anew when fail2ban does. Bans of the last 24 hours are from its database, and are left out, with
-    one line in the log, where that cannot be read. A server without a database has neither of the last two.
+    one line in the log, where that cannot be read. A server without a database has neither of the last two. A ban that
+    was lifted by hand is struck from the database and no longer counted.
     """
 
     name = "fail2ban"

@@ -15,6 +15,7 @@ _MAX_STEPS = 50_000_000
 def bans_since(path: str, since: float) -> dict[str, int]:
     """Return the number of bans by jail since a time in seconds since the epoch; jails without bans are not in it.
 
+    The server writes bans a moment after they are made, and strikes out those that are lifted by hand.
     The database is opened for reading only. Raises SourceError when it is missing, locked for a second or not
     fail2ban's.
     """
