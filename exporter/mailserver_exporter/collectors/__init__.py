@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mailserver_exporter.collectors.base import Collector
+from mailserver_exporter.collectors.containers import ContainersCollector
 from mailserver_exporter.collectors.cpu import CpuCollector
 from mailserver_exporter.collectors.disk import DiskCollector
 from mailserver_exporter.collectors.fail2ban import Fail2banCollector
@@ -29,6 +30,7 @@ COLLECTORS: tuple[type[Collector], ...] = (
     ProcessesCollector,
     SystemCollector,
     TopCollector,
+    ContainersCollector,
     QueueCollector,
     QueueMessagesCollector,
     PortsCollector,

@@ -1,0 +1,281 @@
+"""The containers of a Docker Engine, by its API (docs.docker.com/reference/api/engine) over its socket.
+
+Listing is cheap and inspecting is not, so a container is inspected when the list shows that it changed, when the caller
+knows that its process is gone, and otherwise in turn, a few at each look.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from mailserver_exporter.sources import SourceError
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+STATES = ("created", "running", "paused", "restarting", "removing", "exited", "dead")
+HEALTH = ("starting", "healthy", "unhealthy", "none")
+
+_MAX_BYTES = 8_000_000
+_REQUEST_SECONDS = 3.0
+_LOOK_SECONDS = 3.5  # all requests of one look together
+_ROUTINE = 3  # inspections at each look of containers that show no change
+_NEVER = "0001-01-01"
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,6})?\d*(Z|[+-]\d\d:\d\d)")
+_OK, _NOT_FOUND = 200, 404
+_REMEDY = "systemctl status docker"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A line of `docker ps -a`. ``status`` is the Status column without the time in it."""
+
+    id: str
+    name: str
+    state: str
+    status: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Container:
+    """What `docker inspect` tells. ``started`` is a Unix time, 0 for a container that never ran."""
+
+    id: str
+    name: str
+    image: str
+    state: str
+    health: str
+    exit_code: int
+    restarts: int
+    oom_killed: bool
+    pid: int
+    started: float
+    shares_network: bool
+
+
+@dataclass(frozen=True)
+class _Known:
+    listed: Listed
+    container: Container
+    inspected: float
+
+
+class Engine:
+    """A connection to the Docker Engine behind a Unix socket. Not for two threads at a time."""
+
+    def __init__(self, path: str) -> None:
+        self._socket = path
+        self._client: APIClient | None = None
+        self._known: dict[str, _Known] = {}
+        self._end = 0.0
+
+    def look(self) -> list[tuple[Listed, Container]]:
+        """Return every container, running or not, newest first, each name once.
+
+        Raises SourceError when the engine is not there, does not answer in time, or answers nonsense; the next call
+        makes a new connection.
+        """
+        self._end = time.monotonic() + _LOOK_SECONDS
+        self._knock()
+        listed = parse_list(self._get("/containers/json?all=1"))
+        known = {}
+        routine = set(sorted(self._known, key=lambda identity: self._known[identity].inspected)[:_ROUTINE])
+        for entry in listed:
+            old = self._known.get(entry.id)
+            # What restarts is never the same for long, though it may look so each time.
+            if old and _alike(old.listed, entry) and entry.id not in routine and entry.state != "restarting":
+                known[entry.id] = _Known(entry, old.container, old.inspected)
+            elif container := self._inspect(entry.id):
+                known[entry.id] = _Known(entry, container, time.monotonic())
+        self._known = known
+        unique = {found.container.name: (found.listed, found.container) for found in reversed(list(known.values()))}
+        return list(reversed(unique.values()))
+
+    def look_again(self, container: Container) -> Container | None:
+        """Inspect one container now, because its process is no more; None when the container is gone, too."""
+        fresh = self._inspect(container.id)
+        if fresh is None:
+            self._known.pop(container.id, None)
+        elif container.id in self._known:
+            self._known[container.id] = _Known(self._known[container.id].listed, fresh, time.monotonic())
+        return fresh
+
+    def close(self) -> None:
+        """Close the connection and forget what was seen."""
+        client, self._client = self._client, None
+        self._known = {}
+        if client is not None:
+            client.close()
+
+    def _knock(self) -> None:
+        """Try to connect: docker's client would wrap the reason of a failure three times, and leave its socket open."""
+        with socket.socket(socket.AF_UNIX) as attempt:
+            attempt.settimeout(_REQUEST_SECONDS)
+            try:
+                attempt.connect(self._socket)
+            except OSError as error:
+                self.close()
+                raise self._failure(f"cannot be reached: {error.strerror or error}") from error
+
+    def _inspect(self, identity: str) -> Container | None:
+        data = self._get(f"/containers/{identity}/json", may_be_missing=True)
+        return parse_inspect(data) if data else None
+
+    def _get(self, path: str, may_be_missing: bool = False) -> bytes:
+        """Return the body of an answer, empty for 404 where that may be; a failure ends the connection."""
+        import requests
+        from docker.errors import DockerException
+
+        try:
+            return self._request(path, may_be_missing)
+        except requests.Timeout as error:
+            self.close()
+            raise self._failure(f"did not answer within {_REQUEST_SECONDS:g} s") from error
+        except (requests.RequestException, DockerException) as error:
+            self.close()
+            raise self._failure(f"does not answer properly: {error}") from error
+        except SourceError:
+            self.close()
+            raise
+
+    def _request(self, path: str, may_be_missing: bool) -> bytes:
+        if self._client is None:
+            self._client = self._connect()
+        timeout = min(_REQUEST_SECONDS, self._end - time.monotonic())
+        if timeout <= 0:
+            raise self._failure(f"is too slow for all questions in {_LOOK_SECONDS:g} s")
+        url = f"{self._client.base_url}/v{self._client.api_version}{path}"
+        with self._client.get(url, timeout=timeout, stream=True) as answer:
+            chunks = []
+            size = 0
+            for chunk in answer.iter_content(65536):
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > _MAX_BYTES:
+                    raise self._failure(f"answered more than {_MAX_BYTES} bytes")
+                if time.monotonic() > self._end:
+                    raise self._failure(f"is too slow for all questions in {_LOOK_SECONDS:g} s")
+            body = b"".join(chunks)
+        if answer.status_code == _NOT_FOUND and may_be_missing:
+            return b""
+        if answer.status_code != _OK:
+            raise self._failure(f"answered {answer.status_code}: {body[:200]!r}")
+        return body
+
+    def _failure(self, what: str) -> SourceError:
+        return SourceError(f"the Docker Engine at {self._socket} {what}", remedy=_REMEDY)
+
+    def _connect(self) -> APIClient:
+        """Return a client that speaks the engine's own API version."""
+        # Imported here because it takes 9 MiB, which a host without Docker need not spend.
+        from docker import APIClient
+        from docker.constants import DEFAULT_DOCKER_API_VERSION
+
+        base = f"unix://{self._socket}"
+        first = APIClient(base_url=base, version=DEFAULT_DOCKER_API_VERSION, timeout=_REQUEST_SECONDS)  # type: ignore[arg-type]
+        try:
+            answer = first.version(api_version=False)
+        except ValueError as error:
+            raise self._failure(f"answered nonsense: {error}") from error
+        finally:
+            first.close()
+        version = answer.get("ApiVersion") if isinstance(answer, dict) else None
+        if not isinstance(version, str) or not re.fullmatch(r"\d{1,4}\.\d{1,4}", version):
+            raise self._failure(f"does not tell its API version: {str(answer)[:200]!r}")
+        client = APIClient(base_url=base, version=version, timeout=_REQUEST_SECONDS, num_pools=1)  # type: ignore[arg-type]
+        # A Unix socket needs no proxy and no .netrc, which would be looked for at every request.
+        client.trust_env = False
+        return client
+
+
+def parse_list(data: bytes) -> list[Listed]:
+    """Parse the answer of GET /containers/json. Raises SourceError when it is not a list of containers."""
+    found = []
+    for entry in _json(data, list):
+        names = _of(entry, "Names", list)
+        # A linked container has further names below that of the other: /other/alias.
+        name = min((str(name) for name in names), key=lambda name: name.count("/"), default="")
+        labels = {_text(key): _text(value) for key, value in _of(entry, "Labels", dict).items()}
+        status = _status(_text(_of(entry, "Status", str)))
+        found.append(Listed(_identity(entry), _text(name).lstrip("/"), _text(entry.get("State")), status, labels))
+    return found
+
+
+def parse_inspect(data: bytes) -> Container:
+    """Parse the answer of GET /containers/ID/json. Raises SourceError when it is not one container."""
+    answer = _json(data, dict)
+    state = _of(answer, "State", dict)
+    health = _of(state, "Health", dict).get("Status")
+    mode = str(_of(answer, "HostConfig", dict).get("NetworkMode"))
+    identity = _identity(answer)
+    return Container(
+        id=identity,
+        name=_text(answer.get("Name")).lstrip("/") or identity[:12],
+        image=_text(_of(answer, "Config", dict).get("Image")),
+        state=_text(state.get("Status")),
+        health=health if health in HEALTH else "none",
+        exit_code=_of(state, "ExitCode", int),
+        restarts=_of(answer, "RestartCount", int),
+        oom_killed=state.get("OOMKilled") is True,
+        pid=_of(state, "Pid", int),
+        started=_seconds(_text(state.get("StartedAt"))),
+        shares_network=mode == "host" or mode.startswith("container:"),
+    )
+
+
+def _alike(old: Listed, new: Listed) -> bool:
+    return (old.name, old.state, old.status) == (new.name, new.state, new.status)
+
+
+def _status(text: str) -> str:
+    """Keep of `Exited (1) 5 seconds ago` and `Up 2 hours (healthy)` what does not change with time."""
+    return " ".join(re.findall(r"^\w+|\([^)]*\)", text))
+
+
+def _json(data: bytes, kind: type) -> Any:
+    try:
+        answer = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise SourceError(f"the Docker Engine answered something that is not JSON: {data[:80]!r}") from error
+    if not isinstance(answer, kind):
+        raise SourceError(f"the Docker Engine answered something unexpected: {data[:80]!r}")
+    return answer
+
+
+def _of(entry: object, key: str, kind: type) -> Any:
+    """Return a value of an answer; absent and null are the empty value of its kind."""
+    value = entry.get(key) if isinstance(entry, dict) else entry
+    if value is None:
+        return kind()
+    if not isinstance(value, kind):
+        raise SourceError(f"the Docker Engine answered an unexpected {key}: {str(value)[:80]!r}")
+    return value
+
+
+def _identity(entry: object) -> str:
+    identity = _of(entry, "Id", str)
+    if not re.fullmatch(r"[0-9a-f]{12,64}", identity):
+        raise SourceError(f"the Docker Engine answered a container without an id: {identity[:80]!r}")
+    return str(identity)
+
+
+def _text(value: object) -> str:
+    """Return a text that can be written as UTF-8; JSON may hold halves of surrogate pairs."""
+    return "" if value is None else str(value).encode("utf-8", "replace").decode()
+
+
+def _seconds(text: str) -> float:
+    """Return RFC 3339 as a Unix time; Python 3.10 reads no nanoseconds."""
+    parts = _TIME.fullmatch(text)
+    if not parts or text.startswith(_NEVER):
+        return 0.0
+    moment, fraction, zone = parts.groups()
+    return datetime.fromisoformat(moment + ("+00:00" if zone == "Z" else zone)).timestamp() + float(fraction or 0)
