@@ -8,7 +8,7 @@ VENV := .venv
 CACHE := .cache
 PY := $(VENV)/bin/python
 
-.PHONY: help run test lint unit bench generate requirements clean
+.PHONY: help run test lint unit bench generate golden requirements clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -34,6 +34,10 @@ bench: $(VENV)/.installed-dev
 generate: $(VENV)/.installed-dev
 	$(PY) grafana/generate.py
 	$(PY) -m tests.support.readme --write
+
+# After a metric was added or renamed: tests/golden/metrics.tsv, from a whole mail host.
+golden: $(VENV)/.installed-dev
+	$(PY) -m tests.support.golden
 
 $(VENV)/bin/pip:
 	@$(PYTHON) compose/make_venv.py $(VENV) $(CACHE)

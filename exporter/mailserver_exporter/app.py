@@ -15,11 +15,12 @@ from prometheus_client.metrics_core import Metric
 
 from mailserver_exporter import __version__
 from mailserver_exporter.alert_log import AlertLogFile
-from mailserver_exporter.collection import Collection, encode
+from mailserver_exporter.collection import Collection
 from mailserver_exporter.collectors import COLLECTORS
 from mailserver_exporter.collectors.base import Collector, Context
 from mailserver_exporter.config import Config, ConfigError, load
 from mailserver_exporter.expectations import Expectations
+from mailserver_exporter.exposition import encode
 from mailserver_exporter.host import Host
 from mailserver_exporter.mailstack import MailStack
 

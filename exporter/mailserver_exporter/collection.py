@@ -18,11 +18,11 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric
 
 from mailserver_exporter.collectors.base import Collector, Detection
 from mailserver_exporter.expectations import Expectations
+from mailserver_exporter.exposition import encode
 from mailserver_exporter.sources import SourceError
 
 log = logging.getLogger(__name__)
@@ -344,18 +344,6 @@ def _attempt(call: Callable[[], T]) -> T | Exception:
         return call()
     except Exception as error:  # noqa: BLE001 - handed to the caller of run()
         return error
-
-
-class _Families:
-    """A registry of ready-made families, as far as generate_latest needs one."""
-
-    def __init__(self, families: Iterable[Metric]) -> None:
-        self.collect = lambda: families
-
-
-def encode(families: Iterable[Metric]) -> bytes:
-    """Write metric families in the text exposition format 0.0.4."""
-    return generate_latest(_Families(families))
 
 
 def _failure(error: Exception) -> Outcome:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from mailserver_exporter import __version__, alert_log, status_page
 from mailserver_exporter.app import App
+from mailserver_exporter.exposition import CONTENT_TYPE
 from mailserver_exporter.schema import ConfigError
 from mailserver_exporter.web_config import WebConfig
 
@@ -29,7 +30,6 @@ CLIENT_TIMEOUT_SECONDS = 15
 DEFAULT_SCRAPE_SECONDS = 10.0
 SCRAPE_OFFSET_SECONDS = 0.5
 
-_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _TEXT_TYPE = "text/plain; charset=utf-8"
 
 
@@ -77,7 +77,7 @@ class Handler(BaseHTTPRequestHandler):
         except ValueError:
             budget = DEFAULT_SCRAPE_SECONDS
         budget = min(max(budget - SCRAPE_OFFSET_SECONDS, 0.5), 60.0)
-        self._answer(200, self.app.scrape(budget), {"Content-Type": _METRICS_TYPE})
+        self._answer(200, self.app.scrape(budget), {"Content-Type": CONTENT_TYPE})
 
     def _status(self) -> None:
         headers = {

@@ -227,7 +227,7 @@ IN_A_CONTAINER = """\
 import sys
 from pathlib import Path
 from tests.integration.test_host_against_node_exporter import COLLECTORS
-from mailserver_exporter.collection import encode
+from mailserver_exporter.exposition import encode
 from tests.support.contexts import context
 state, rootfs = sys.argv[1:]
 host = context(Path(state), rootfs=rootfs)

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from mailserver_exporter.app import build
-from mailserver_exporter.collection import Collection, encode
+from mailserver_exporter.collection import Collection
+from mailserver_exporter.exposition import encode
 from mailserver_exporter.collectors.queue import QueueCollector, QueueMessagesCollector
 from mailserver_exporter.config import Config
 from mailserver_exporter.host import Host

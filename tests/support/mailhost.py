@@ -33,8 +33,8 @@ services:
   dovecot-mailcow: *service
   redis-mailcow:
     <<: *service
-    command: ["sh", "-c", "touch /tmp/good; sleep 100000"]
-    healthcheck: {{test: ["CMD", "test", "-e", "/tmp/good"], interval: 1s, timeout: 1s, retries: 1, start_period: 0s}}
+    command: ["sh", "-c", "touch /good; sleep 100000"]
+    healthcheck: {{test: ["CMD", "test", "-e", "/good"], interval: 1s, timeout: 1s, retries: 1, start_period: 0s}}
 """
 
 
@@ -96,14 +96,16 @@ class MailHost:
         write_chain(self.certificate, days=days)
 
     def compose(self, *arguments: str) -> None:
-        """Run docker compose on the project."""
-        subprocess.run(
+        """Run docker compose on the project; raises AssertionError with what it said when it fails."""
+        done = subprocess.run(
             [docker_compose(), "--project-directory", self.project, *arguments],
             env={**os.environ, "DOCKER_HOST": self.docker.host},
-            check=True,
             capture_output=True,
+            text=True,
             timeout=120,
+            check=False,
         )
+        assert done.returncode == 0, done.stderr
 
     def container(self, service: str) -> Any:
         """Return the container of a service of the project."""

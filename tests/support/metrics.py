@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from mailserver_exporter.collection import encode
+from mailserver_exporter.exposition import encode
 
 
 class Exposition:

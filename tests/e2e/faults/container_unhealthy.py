@@ -8,8 +8,8 @@ EXPECTED = {("ContainerUnhealthy", "critical")}
 
 
 def inject(world: World) -> None:
-    world.container("redis-mailcow").exec_run(["rm", "/tmp/good"])
+    world.container("redis-mailcow").exec_run(["rm", "/good"])
 
 
 def recover(world: World) -> None:
-    world.container("redis-mailcow").exec_run(["touch", "/tmp/good"])
+    world.container("redis-mailcow").exec_run(["touch", "/good"])
