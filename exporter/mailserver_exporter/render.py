@@ -105,12 +105,14 @@ def _telegram(settings: Telegram, secrets: Secrets) -> dict[str, Any]:
 
 
 def _email(settings: Email, instance: str, secrets: Secrets) -> dict[str, Any]:
+    # Port 465 speaks TLS from the first byte; 0.25 would ask for STARTTLS inside of it.
+    implicit_tls = settings.smarthost.endswith(":465")
     values: dict[str, Any] = {
         "to": ", ".join(settings.to),
         "from": settings.sender,
         "smarthost": settings.smarthost,
         "hello": instance,
-        "require_tls": settings.require_tls,
+        "require_tls": settings.require_tls and not implicit_tls,
     }
     if settings.username:
         values |= {"auth_username": settings.username, "auth_password": secrets.smtp_password}

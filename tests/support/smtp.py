@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import email.policy
 import ipaddress
+import logging
 import ssl
 import time
 import warnings
@@ -22,6 +23,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.support.processes import free_port
+
+# It warns of each session that it uses its own deprecated name.
+logging.getLogger("mail.log").setLevel(logging.ERROR)
 
 USERNAME = "watch@example.org"
 PASSWORD = "abcd efgh ijkl mnop"
@@ -95,8 +99,7 @@ class SmtpServer:
     def start(self) -> None:
         """Listen; nothing to do when it does already."""
         if self._controller is None:
-            kind = _ImplicitTlsController if self.implicit_tls else Controller
-            self._controller = kind(
+            self._controller = _Controller(
                 self,
                 self.host,
                 self.port,
@@ -158,13 +161,18 @@ class SmtpServer:
         self.stop()
 
 
-class _ImplicitTlsController(Controller):
-    """The SMTP side does not see that TLS is there already, and would warn that passwords come without it."""
+class _Server(SMTP):
+    # As usual servers ask; Alertmanager does not understand aiosmtpd's own words.
+    AuthLoginUsernameChallenge = "Username:"
+    AuthLoginPasswordChallenge = "Password:"
 
+
+class _Controller(Controller):
     def factory(self) -> SMTP:
         with warnings.catch_warnings():
+            # The SMTP side does not see that TLS is there already when it is implicit.
             warnings.filterwarnings("ignore", "Requiring AUTH while not requiring TLS")
-            return super().factory()
+            return _Server(self.handler, **self.SMTP_kwargs)
 
 
 def write_certificate(folder: Path, host: str) -> tuple[Path, Path]:
