@@ -78,6 +78,9 @@ class QueueCollector(_OfQueue):
         self._counter.close()
 
 
+_NOTHING = Listing({}, complete=True, by_showq=True)
+
+
 class QueueMessagesCollector(_OfQueue):
     """Age and size of queued messages, as `postqueue -j` lists them.
 
@@ -91,27 +94,26 @@ class QueueMessagesCollector(_OfQueue):
     postfix_showq_message_size_bytes_bucket{le="1000",queue="deferred"} 3
     mailserver_threshold_queue_oldest_message_age_seconds{severity="warning"} 3600
 
-    The queue is listed once a minute, sooner when there is mail in a state that had none, and never for more than
-    1/50 of the time. In between, ages go on growing and what has become empty is 0. A listing ends after 200,000
-    messages or 60 seconds; then mailserver_queue_listing_complete is 0, and sizes and histograms tell of what was
-    listed. `corrupt`, which Postfix does not list, is only counted.
+    The queue is listed every 10 seconds, less often when that would take more than 1/50 of the time. In between, ages
+    go on growing and what has become empty is 0. A listing ends after 200,000 messages or 60 seconds; then
+    mailserver_queue_listing_complete is 0, and sizes and histograms tell of what was listed. While Postfix does not
+    answer, up to 1000 messages of each state are read from the disk once a minute. `corrupt`, which Postfix does not
+    list, is only counted.
     """
 
     name = "queue_messages"
     schedule = Schedule(every=10, deadline=90)
 
     _LISTING_SECONDS = 60.0
-    _PAUSE = 60.0
-    _SHORT_PAUSE = 10.0
     _SHARE = 50
+    _PAUSE_WITHOUT_SHOWQ = 60.0
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._listing = Listing({}, complete=True)
+        self._listing = _NOTHING
         self._oldest: dict[str, int] = {}
         self._noticed: dict[str, int] = {}
-        self._listed = float("-inf")
-        self._took = 0.0
+        self._next = float("-inf")
 
     def collect(self) -> Iterator[Metric]:
         """Yield age, size and their limits; list the queue when it is time."""
@@ -120,27 +122,23 @@ class QueueMessagesCollector(_OfQueue):
         # Arrivals are kept rather than ages, so that the age is right at every run.
         occupied = [state for state in showq.QUEUES if postfix_queue.messages(queue, state, 1)]
         self._oldest = {state: arrived for state, arrived in self._oldest.items() if state in occupied}
-        # What came since the listing is not older than this, and is looked at soon.
+        # What has come since the listing is given this age until the next.
         self._noticed = {state: self._noticed.get(state, int(now)) for state in occupied}
         if not occupied:
-            self._listing = Listing({}, complete=True)
-        elif self._due(occupied):
+            self._listing = _NOTHING
+        elif time.monotonic() >= self._next:
             self._list(queue, occupied, now)
         empty = Figures()
         figures = {s: self._listing.states.get(s, empty) if s in occupied else empty for s in showq.QUEUES}
-        yield from self._families(figures, now)
-
-    def _due(self, occupied: list[str]) -> bool:
-        pause = self._PAUSE if all(state in self._oldest for state in occupied) else self._SHORT_PAUSE
-        return time.monotonic() - self._listed >= max(pause, self._took * self._SHARE)
+        yield from self._families(figures, time.time())
 
     def _list(self, queue: str, occupied: list[str], now: float) -> None:
         started = time.monotonic()
-        try:
-            self._listing = queue_listing.take(queue, now, self._LISTING_SECONDS)
-        finally:
-            self._listed = time.monotonic()
-            self._took = self._listed - started
+        self._next = started + self._PAUSE_WITHOUT_SHOWQ
+        self._listing = queue_listing.take(queue, now, self._LISTING_SECONDS)
+        if self._listing.by_showq:
+            ended = time.monotonic()
+            self._next = ended + (ended - started) * self._SHARE
         known = {} if self._listing.complete else self._oldest
         for state in occupied:
             found = self._listing.states[state].oldest

@@ -63,10 +63,14 @@ class Figures:
 
 @dataclass(frozen=True)
 class Listing:
-    """What one listing found, by state. ``complete`` is false where it was cut short."""
+    """What one listing found, by state.
+
+    ``complete`` is false where it was cut short, ``by_showq`` where queue files were read instead.
+    """
 
     states: Mapping[str, Figures]
     complete: bool
+    by_showq: bool
 
 
 def take(queue: str, now: float, seconds: float, max_messages: int = MAX_MESSAGES) -> Listing:
@@ -85,9 +89,9 @@ def take(queue: str, now: float, seconds: float, max_messages: int = MAX_MESSAGE
                 _add(states, message, now)
     except OSError:
         if listed:
-            return Listing(states, complete=False)
+            return Listing(states, complete=False, by_showq=True)
         return _from_files(queue, now)
-    return Listing(states, complete=listed <= max_messages)
+    return Listing(states, complete=listed <= max_messages, by_showq=True)
 
 
 def _from_files(queue: str, now: float) -> Listing:
@@ -98,7 +102,7 @@ def _from_files(queue: str, now: float) -> Listing:
         complete = complete and len(paths) <= _MAX_FILES
         for message in _readable(paths[:_MAX_FILES], state):
             _add(states, message, now)
-    return Listing(states, complete)
+    return Listing(states, complete, by_showq=False)
 
 
 def _readable(paths: Iterable[str], state: str) -> Iterator[showq.Message]:

@@ -22,6 +22,8 @@ _CHUNK = 65536
 # Postfix limits lines, addresses and reasons to some kilobytes.
 _MAX_ATTRIBUTE = 1_000_000
 _MAX_NUMBER = 1 << 63
+# An idle showq answers at once; one that says nothing for so long belongs to a Postfix that is stopped or stuck.
+_SILENCE_SECONDS = 10.0
 # sockaddr_un.sun_path, unix(7)
 _MAX_SOCKET_PATH = 107
 
@@ -84,19 +86,19 @@ class Parser:
 def read(queue: str, seconds: float) -> Iterator[Message]:
     """Yield what showq lists of the queue in a directory, as it comes.
 
-    Raises OSError when it cannot be reached or does not finish within ``seconds``, SourceError when what it says is
-    no list. Leaving the iterator early ends the connection.
+    Raises OSError when it cannot be reached, falls silent, or does not finish within ``seconds``, SourceError when
+    what it says is no list. Leaving the iterator early ends the connection.
     """
     end = time.monotonic() + seconds
     parser = Parser()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(seconds)
+        connection.settimeout(min(seconds, _SILENCE_SECONDS))
         _connect(connection, f"{queue}/public/showq")
         while True:
             left = end - time.monotonic()
             if left <= 0:
                 raise TimeoutError(f"showq did not end its list within {seconds:g} s")
-            connection.settimeout(left)
+            connection.settimeout(min(left, _SILENCE_SECONDS))
             data = connection.recv(_CHUNK)
             if not data:
                 break
