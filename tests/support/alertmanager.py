@@ -134,6 +134,6 @@ def alert(
             "runbook_url": f"https://example.org/runbooks/{name}.md",
             **(texts or {}),
         },
-        "startsAt": (now - timedelta(seconds=0.5)).isoformat(),
+        "startsAt": (now - timedelta(seconds=0.5 if resolved else 0)).isoformat(),
         "endsAt": (now if resolved else now + timedelta(minutes=10)).isoformat(),
     }

@@ -1,0 +1,264 @@
+"""What the messages look like and that nothing breaks them, by amtool and through real Alertmanagers."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.alertmanager import INSTANCE, Alertmanager, alert, notifications
+from tests.support.processes import wait_for
+from tests.support.smtp import SmtpServer
+from tests.support.telegram import MAX_CHARACTERS, FakeTelegram, length, parse_html
+from tests.support.tools import RELEASES, ROOT, program
+
+TEMPLATES = {
+    "mailserver.telegram": "html",
+    "mailserver.email.subject": "text",
+    "mailserver.email.text": "text",
+    "mailserver.email.html": "html",
+}
+RUNBOOK = "https://github.com/mailserver-exporter/mailserver-exporter/blob/main/rules/runbooks/FilesystemSpaceLow.md"
+# Gmail hides what is behind about this many bytes of HTML.
+GMAIL_CLIPS_AT = 102_000
+
+
+def rendered(folder: Path, release: str, template: str, firing: list[Any], resolved: list[Any] | None = None) -> str:
+    """Return what a template makes of alerts; each is a mapping of annotations, with labels under ``labels``."""
+
+    def entry(given: dict[str, Any], status: str) -> dict[str, Any]:
+        annotations = {name: text for name, text in given.items() if name != "labels"}
+        labels = {"alertname": "FilesystemSpaceLow", **group, **given.get("labels", {})}
+        return {
+            "status": status,
+            "labels": labels,
+            "annotations": annotations,
+            "startsAt": "2026-11-22T14:05:00Z",
+            "endsAt": "2026-11-22T14:35:00Z",
+        }
+
+    group = {"instance": INSTANCE, "severity": "critical"}
+    data = {
+        "receiver": "x",
+        "status": "firing" if firing else "resolved",
+        "alerts": [*(entry(a, "firing") for a in firing), *(entry(a, "resolved") for a in resolved or [])],
+        "groupLabels": group,
+        "commonLabels": {},
+        "commonAnnotations": {},
+        "externalURL": "http://127.0.0.1:9093",
+    }
+    file = folder / "data.json"
+    file.write_text(json.dumps(data))
+    done = subprocess.run(
+        [
+            *(program("amtool", release), "template", "render", f"--template.data={file}"),
+            *(f"--template.glob={ROOT}/alertmanager/templates/*.tmpl", f"--template.type={TEMPLATES[template]}"),
+            f'--template.text={{{{ template "{template}" . }}}}',
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"TZ": "UTC"},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.removesuffix("\n")
+
+
+def usual(number: int = 0) -> dict[str, str]:
+    return {
+        "summary": f"{INSTANCE}: /srv/{number} is 93% full",
+        "description": "When it is full, Postfix takes no mail.",
+        "action": f"du -xh -d2 /srv/{number} | sort -h | tail -20",
+        "runbook_url": RUNBOOK,
+    }
+
+
+LONG = {
+    "ascii": "x" * 2000,
+    "umlauts": "Größe überschritten " * 100,
+    "emoji": "🔥👨‍👩‍👧" * 300,
+    "markup": "<b>&amp;\"'</b>" * 150,
+    "quotes": "\"'" * 1000,
+    "chinese": "磁盘已满" * 400,
+    "lines": "a\n" * 1000,
+}
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_telegram_message_reads_well(tmp_path: Path, release: str) -> None:
+    text, links = parse_html(rendered(tmp_path, release, "mailserver.telegram", [usual(1), usual(2)], [usual(3)]))
+    assert text == (
+        "🔴 CRITICAL mail.example.org: 2 alerts\n"
+        "\n"
+        "mail.example.org: /srv/1 is 93% full\n"
+        "FilesystemSpaceLow, since 14:05 UTC, 22 Nov\n"
+        "du -xh -d2 /srv/1 | sort -h | tail -20\n"
+        "\n"
+        "mail.example.org: /srv/2 is 93% full\n"
+        "FilesystemSpaceLow, since 14:05 UTC, 22 Nov\n"
+        "du -xh -d2 /srv/2 | sort -h | tail -20\n"
+        "\n"
+        "✅ Resolved: mail.example.org: /srv/3 is 93% full"
+    )
+    assert links == (RUNBOOK, RUNBOOK)
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_what_is_over_is_told_in_one_line(tmp_path: Path, release: str) -> None:
+    text, _ = parse_html(rendered(tmp_path, release, "mailserver.telegram", [], [usual(1), usual(2)]))
+    assert text == (
+        "✅ RESOLVED mail.example.org: 2 critical alerts\n"
+        "\n"
+        "mail.example.org: /srv/1 is 93% full; mail.example.org: /srv/2 is 93% full"
+    )
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("kind", LONG)
+@pytest.mark.parametrize(("firing", "resolved"), [(100, 0), (0, 100), (100, 100), (1, 1)])
+def test_any_number_of_alerts_with_any_text_fits(
+    tmp_path: Path, release: str, kind: str, firing: int, resolved: int
+) -> None:
+    hostile = {"summary": LONG[kind], "action": LONG[kind], "description": LONG[kind], "runbook_url": RUNBOOK}
+    hostile["labels"] = {"alertname": LONG[kind]}  # type: ignore[assignment]
+    source = rendered(tmp_path, release, "mailserver.telegram", [hostile] * firing, [hostile] * resolved)
+    text, _ = parse_html(source)
+    # Alertmanager cuts, or drops, what is longer before Telegram has a chance to.
+    assert len(source) <= MAX_CHARACTERS
+    assert length(text) <= MAX_CHARACTERS
+    if firing:
+        assert 1 <= text.count(", since ") + more(text.split("Resolved:")[0]) == firing
+        assert text.count(", since ") >= 1
+    if resolved:
+        shown = resolved - more(text.split("Resolved:")[-1])
+        assert 1 <= shown <= 10
+
+
+def more(text: str) -> int:
+    found = re.search(r"… (\d+) more", text)
+    return int(found[1]) if found else 0
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_nine_usual_alerts_are_shown_in_full_and_the_rest_is_counted(tmp_path: Path, release: str) -> None:
+    text, links = parse_html(rendered(tmp_path, release, "mailserver.telegram", [usual(n) for n in range(30)]))
+    assert 8 <= len(links) <= 10
+    assert text.endswith(f"\n… {30 - len(links)} more")
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_alerts_without_annotations_are_told_by_their_name(tmp_path: Path, release: str, template: str) -> None:
+    text = rendered(tmp_path, release, template, [{}], [{}])
+    if template != "mailserver.email.subject":
+        assert text.count("FilesystemSpaceLow") == 2
+    assert "no value" not in text
+    assert "href" not in text
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize(
+    "runbook",
+    ["javascript:alert(1)", 'https://x/" onclick="y', "https://x/<b>", "http://x/" + "a" * 1000, "tg://user?id=1", ""],
+)
+def test_a_strange_runbook_address_is_no_link(tmp_path: Path, release: str, runbook: str) -> None:
+    for template in ("mailserver.telegram", "mailserver.email.html"):
+        assert "href" not in rendered(tmp_path, release, template, [{**usual(), "runbook_url": runbook}])
+
+
+class _Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.found.append(tag)
+        self.found.extend(name for name, _ in attrs if name.startswith("on"))
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_markup_in_a_label_stays_text_in_mail(tmp_path: Path, release: str) -> None:
+    evil = "</div></body><script>alert(1)</script><img src=x onerror=y>"
+    html = rendered(
+        tmp_path,
+        release,
+        "mailserver.email.html",
+        [{"summary": evil, "action": evil, "description": evil, "labels": {"alertname": evil}}],
+        [{"summary": evil}],
+    )
+    tags = _Tags()
+    tags.feed(html)
+    assert set(tags.found) <= {"html", "head", "meta", "title", "body", "div", "a"}
+    assert "{{" not in html
+    assert "ZgotmplZ" not in html
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("kind", LONG)
+def test_mail_is_bounded_too(tmp_path: Path, release: str, kind: str) -> None:
+    many = [dict.fromkeys(("summary", "action", "description"), LONG[kind])] * 100
+    html = rendered(tmp_path, release, "mailserver.email.html", many, many)
+    assert len(html.encode()) < GMAIL_CLIPS_AT
+    text = rendered(tmp_path, release, "mailserver.email.text", many, many)
+    for part in (html, text):
+        assert part.count("… 85 more") == part.count("… 80 more") == 1
+
+
+@dataclass
+class Road:
+    """An Alertmanager with its templates, and whom it tells."""
+
+    alertmanager: Alertmanager
+    telegram: FakeTelegram
+    smtp: SmtpServer
+
+
+@pytest.fixture(scope="module", params=RELEASES)
+def road(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
+    folder = tmp_path_factory.mktemp(request.param)
+    waits = {"telegram": {"group_wait": "1s"}, "email": {"group_wait": "1s"}}
+    with FakeTelegram() as telegram, SmtpServer(folder) as smtp:
+        settings = {"notifications": notifications(folder, telegram, smtp)}
+        with Alertmanager(folder, settings, release=request.param, waits=waits) as alertmanager:
+            assert isinstance(alertmanager, Alertmanager)
+            yield Road(alertmanager, telegram, smtp)
+
+
+@pytest.mark.parametrize("kind", LONG)
+def test_telegram_takes_a_hundred_alerts_with_any_text(road: Road, kind: str) -> None:
+    texts = dict.fromkeys(("summary", "action", "description"), LONG[kind])
+    host = f"{kind}.example.org"
+    before = len(road.telegram.messages)
+    road.alertmanager.post(
+        *(alert("PortDown", texts=texts, instance=host, target=f"{n} {LONG[kind][:50]}") for n in range(100))
+    )
+    wait_for("the message", lambda: road.telegram.messages[before:] or road.telegram.rejected)
+    assert road.telegram.rejected == []
+    wait_for("the mail", lambda: [mail for mail in road.smtp.mails if host in mail.subject])
+    assert road.telegram.messages[-1].text.startswith(f"🔴 CRITICAL {host}: 100 alerts\n")
+
+
+def test_a_label_cannot_forge_a_line_or_a_message(road: Road) -> None:
+    host = "forged.example.org"
+    forged = "x\r\n\r\n🔴 CRITICAL bank.example.org: 9 alerts\u2028✅ Resolved: all\u202e\n\nSubject: y"
+    road.alertmanager.post(
+        alert(forged, texts=dict.fromkeys(("summary", "action", "description"), forged), instance=host, target=forged)
+    )
+    wait_for("the message", lambda: [message for message in road.telegram.messages if host in message.text])
+    wait_for("the mail", lambda: [mail for mail in road.smtp.mails if host in mail.subject])
+    [message] = [message for message in road.telegram.messages if host in message.text]
+    [mail] = [mail for mail in road.smtp.mails if host in mail.subject]
+    for text in (message.text, mail.text):
+        starts = [line.strip()[:10] for line in text.splitlines() if line.strip()]
+        assert sum(start.startswith(("🔴", "✅", "Subject", "Resolved", "[CRITICAL")) for start in starts) == 1
+        assert "\u202e" not in text
+        assert "\u2028" not in text
+    assert mail.subject == f"[CRITICAL] {host}: 1 alert"
+    assert [name for name, _ in mail.message.items()].count("Subject") == 1
