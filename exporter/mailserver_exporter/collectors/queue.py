@@ -94,11 +94,11 @@ class QueueMessagesCollector(_OfQueue):
     postfix_showq_message_size_bytes_bucket{le="1000",queue="deferred"} 3
     mailserver_threshold_queue_oldest_message_age_seconds{severity="warning"} 3600
 
-    The queue is listed every 10 seconds, less often when that would take more than 1/50 of the time. In between, ages
-    go on growing and what has become empty is 0. A listing ends after 200,000 messages or 60 seconds; then
-    mailserver_queue_listing_complete is 0, and sizes and histograms tell of what was listed. While Postfix does not
-    answer, up to 1000 messages of each state are read from the disk once a minute. `corrupt`, which Postfix does not
-    list, is only counted.
+    The queue is listed every 10 seconds, less often when that would keep Postfix busy for more than 1/50 of the time or
+    a core here for more than 1/1000. In between, ages go on growing and what has become empty is 0. A listing ends
+    after 200,000 messages or 60 seconds; then mailserver_queue_listing_complete is 0, and sizes and histograms tell of
+    what was listed. While Postfix does not answer, up to 1000 messages of each state are read from the disk once a
+    minute. `corrupt`, which Postfix does not list, is only counted.
     """
 
     name = "queue_messages"
@@ -106,6 +106,7 @@ class QueueMessagesCollector(_OfQueue):
 
     _LISTING_SECONDS = 60.0
     _SHARE = 50
+    _CPU_SHARE = 1000
     _PAUSE_WITHOUT_SHOWQ = 60.0
 
     def __init__(self, context: Context) -> None:
@@ -133,12 +134,13 @@ class QueueMessagesCollector(_OfQueue):
         yield from self._families(figures, time.time())
 
     def _list(self, queue: str, occupied: list[str], now: float) -> None:
-        started = time.monotonic()
+        started, cpu = time.monotonic(), time.thread_time()
         self._next = started + self._PAUSE_WITHOUT_SHOWQ
         self._listing = queue_listing.take(queue, now, self._LISTING_SECONDS)
         if self._listing.by_showq:
             ended = time.monotonic()
-            self._next = ended + (ended - started) * self._SHARE
+            pause = max((ended - started) * self._SHARE, (time.thread_time() - cpu) * self._CPU_SHARE)
+            self._next = ended + pause
         known = {} if self._listing.complete else self._oldest
         for state in occupied:
             found = self._listing.states[state].oldest

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -92,19 +93,31 @@ def read(queue: str, seconds: float) -> Iterator[Message]:
     end = time.monotonic() + seconds
     parser = Parser()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(min(seconds, _SILENCE_SECONDS))
+        _wait_at_most(connection, min(seconds, _SILENCE_SECONDS))
         _connect(connection, f"{queue}/public/showq")
         while True:
             left = end - time.monotonic()
             if left <= 0:
                 raise TimeoutError(f"showq did not end its list within {seconds:g} s")
-            connection.settimeout(min(left, _SILENCE_SECONDS))
-            data = connection.recv(_CHUNK)
+            _wait_at_most(connection, min(left, _SILENCE_SECONDS))
+            # showq writes 4096 bytes at a time; waiting for more halves the cost of a long list.
+            try:
+                data = connection.recv(_CHUNK, socket.MSG_WAITALL)
+            except BlockingIOError as error:
+                raise TimeoutError("showq says nothing") from error
             if not data:
                 break
             yield from parser.feed(data)
     if not parser.ended:
         raise ConnectionError("showq hung up before the end of its list")
+
+
+def _wait_at_most(connection: socket.socket, seconds: float) -> None:
+    """Let the kernel keep the time, which leaves the socket a blocking one, as MSG_WAITALL needs."""
+    microseconds = max(1, int(seconds * 1e6))
+    limit = struct.pack("ll", *divmod(microseconds, 1_000_000))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
 
 def _connect(connection: socket.socket, path: str) -> None:
