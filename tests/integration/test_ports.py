@@ -270,4 +270,8 @@ def test_the_exporter_finds_the_ports_of_a_mailcow_by_itself(servers: Servers, t
             f"127.0.0.1:{port}" for port in ports.values()
         }
         assert len(found.all("probe_ssl_earliest_cert_expiry")) == 8
+        # The limit stands beside each certificate, with the labels that tell it.
+        expiries = [s.labels for s in found.all("probe_ssl_earliest_cert_expiry")]
+        limits = found.all("mailserver_threshold_certificate_remaining_seconds", severity="critical")
+        assert [{**labels, "severity": "critical"} for labels in expiries] == [s.labels for s in limits]
         assert found.value("mailserver_collector_success", collector="ports") == 1

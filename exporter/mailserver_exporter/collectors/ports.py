@@ -44,7 +44,7 @@ class PortsCollector(Collector):
     probe_duration_seconds{module="smtp_starttls",target="127.0.0.1:25"} 0.0031
     probe_ssl_earliest_cert_expiry{module="smtp_starttls",target="127.0.0.1:25"} 1.8e+09
     mailserver_probe_failure{module="smtp_starttls",reason="timeout",target="127.0.0.1:25"} 0
-    mailserver_threshold_certificate_remaining_seconds{severity="critical"} 604800
+    mailserver_threshold_certificate_remaining_seconds{module="smtp_tls",severity="critical",target="[::1]:465"} 6e5
     """
 
     name = "ports"
@@ -85,10 +85,15 @@ class PortsCollector(Collector):
             self._note_certificate(result)
             self._tell(result)
         yield from self._families(results)
+        limit = self.context.config.limits.certificate_remaining_seconds
         yield thresholds(
             "certificate_remaining_seconds",
             "Limit of the time that a certificate has left.",
-            [({}, self.context.config.limits.certificate_remaining_seconds)],
+            [
+                ({"target": result.target.label, "module": result.target.module}, limit)
+                for result in results
+                if self._expiry(result) is not None
+            ],
         )
 
     def _families(self, results: list[Result]) -> Iterator[Metric]:
@@ -109,12 +114,15 @@ class PortsCollector(Collector):
             key = [result.target.label, result.target.module]
             success.add_metric(key, float(result.up))
             duration.add_metric(key, result.seconds)
-            certificate = self._certificates.get(result.target.name)
-            if certificate is not None and certificate.expiry is not None:
-                expiry.add_metric(key, certificate.expiry)
+            if (ends := self._expiry(result)) is not None:
+                expiry.add_metric(key, ends)
             for reason in REASONS:
                 failure.add_metric([*key, reason], float(reason == result.reason))
         yield from (success, duration, expiry, failure)
+
+    def _expiry(self, result: Result) -> float | None:
+        certificate = self._certificates.get(result.target.name)
+        return certificate.expiry if certificate is not None else None
 
     def _targets(self) -> _Watched:
         """Return what to probe, and the names of what is expected whether or not it was ever up."""
