@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -194,7 +195,11 @@ class Server(ThreadingHTTPServer):
         client_address: Any,
     ) -> None:
         """Tell of a request that failed in an unforeseen way; the connection is closed by the base class."""
-        log.exception("request from %s failed", client_address)
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            log.debug("connection from %s: %s", client_address, error)  # the client has gone; that is its right
+        else:
+            log.exception("request from %s failed", client_address)
 
 
 def serve(addresses: list[tuple[str, int]], app: App, web_config: WebConfig) -> list[Server]:

@@ -180,7 +180,8 @@ def test_the_stack_is_no_trouble_to_itself(stack: Stack) -> None:
     failed = [s.labels["collector"] for s in exposition.all("mailserver_collector_success") if s.value != 1]
     assert failed == []
     assert {s.labels["service"] for s in exposition.all("mailserver_container_info", project=PROJECT)} == SERVICES
-    assert [s for s in exposition.all("mailserver_service_up", project=PROJECT) if s.value != 1] == []
+    up = {s.labels["service"]: s.value for s in exposition.all("mailserver_service_up", project=PROJECT)}
+    assert up == dict.fromkeys(SERVICES, 1)
     wait_for(
         "the rules have seen it",
         lambda: stack.get("prometheus", "/api/v1/query?query=mailserver_container_info")["data"]["result"],
@@ -226,6 +227,13 @@ def test_a_wrong_configuration_stops_the_start_and_says_what_is_wrong(stack: Sta
         stack.configure()
     assert done.returncode == 2
     assert "/etc/mailserver-exporter/config.yml:4: limits.nonsense: is not a setting" in done.stdout + done.stderr
+
+
+def test_the_exporter_has_nothing_to_complain_of_not_even_the_health_check(stack: Stack) -> None:
+    test = stack.container("exporter").attrs["Config"]["Healthcheck"]["Test"]
+    for _ in range(3):
+        assert stack.container("exporter").exec_run(test[1:])[0] == 0
+    assert "level=error" not in stack.container("exporter").logs().decode()
 
 
 def test_stopping_is_quick_and_in_order(stack: Stack) -> None:

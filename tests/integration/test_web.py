@@ -112,6 +112,15 @@ def test_more_connections_than_the_bound_are_dropped_and_it_recovers(exporter: E
     wait_for("scrapes are answered again", lambda: requests.get(f"{exporter.url}/metrics", timeout=5).ok)
 
 
+def test_a_client_that_goes_away_is_no_error(exporter: Exporter) -> None:
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", exporter.port), timeout=10) as client:
+            client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            client.recv(1)  # closing with the rest unread resets the connection
+    assert requests.get(f"{exporter.url}/metrics", timeout=10).ok
+    assert "level=error" not in exporter.output()
+
+
 def test_a_bad_reload_keeps_the_running_configuration(tmp_path: Path) -> None:
     with Exporter(tmp_path, QUIET) as running:
         assert isinstance(running, Exporter)
