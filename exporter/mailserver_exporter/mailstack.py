@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from mailserver_exporter.config import Config
 from mailserver_exporter.host import Host
-from mailserver_exporter.sources import SourceError, files, shellconf
+from mailserver_exporter.sources import SourceError, files, postfix_conf, shellconf
 
 _DIRECTORIES = ("/opt/mailcow-dockerized", "/srv/mailcow-dockerized", "/root/mailcow-dockerized")
 _DOCKER_VOLUMES = "/var/lib/docker/volumes"
@@ -74,8 +74,9 @@ class MailStack:
                 path = self._host.path(f"{directory}/mailcow.conf")
                 if os.path.exists(path):
                     return self._mailcow(directory, path)
-        if wanted.kind in ("auto", "native") and os.path.exists(self._host.path("/etc/postfix/main.cf")):
-            return Stack("native", queue_directory="/var/spool/postfix", vmail_directory="/var/vmail")
+        main_cf = self._host.path("/etc/postfix/main.cf")
+        if wanted.kind in ("auto", "native") and os.path.exists(main_cf):
+            return _native(main_cf)
         return Stack("none")
 
     def _mailcow(self, directory: str, path: str) -> Stack:
@@ -103,3 +104,20 @@ class MailStack:
             hosts=hosts,
             problem=problem,
         )
+
+
+def _native(path: str) -> Stack:
+    problem = ""
+    values: Mapping[str, str] = {}
+    try:
+        values = postfix_conf.parse(files.read(path))
+    except (OSError, SourceError) as error:
+        problem = f"cannot read main.cf, using Postfix' defaults: {error}"
+    directory = values.get("queue_directory", "")
+    return Stack(
+        "native",
+        hostname=values.get("myhostname", ""),
+        queue_directory=directory if directory.startswith("/") else "/var/spool/postfix",
+        vmail_directory="/var/vmail",
+        problem=problem,
+    )
