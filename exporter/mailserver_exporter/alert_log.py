@@ -75,9 +75,14 @@ class AlertLogFile:
         with self._lock:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._rotate(len(lines))
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
             try:
                 before = os.fstat(descriptor).st_size
+                if before == 0:
+                    _flush_directory(self.path.parent)
+                elif os.pread(descriptor, 1, before - 1) != b"\n":
+                    # We were killed in the midst of a line: it stays alone and does not spoil the next.
+                    lines = b"\n" + lines
                 try:
                     _write_all(descriptor, lines)
                     os.fsync(descriptor)
@@ -99,6 +104,15 @@ class AlertLogFile:
             if older.exists():
                 older.replace(self.path.with_name(f"{self.path.name}.{number + 1}"))
         self.path.replace(self.path.with_name(f"{self.path.name}.1"))
+
+
+def _flush_directory(path: Path) -> None:
+    """Make sure that a file just made or renamed is there after a power failure, fsync(2)."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

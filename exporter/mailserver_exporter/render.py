@@ -55,7 +55,7 @@ def write(output: Path, config: Config, instance: str, urls: Urls, secrets: Secr
     Each file is replaced in one step. What holds a secret is readable by its owner only: by ``owner`` (USER, UID or
     USER:GROUP) where given. Raises OSError and LookupError (no such owner).
     """
-    output.mkdir(parents=True, exist_ok=True)
+    _make(output)
     with_secrets = 0o600 if secrets else 0o644
     written = [
         _write(output / "alertmanager.yml", _dump(alertmanager(config, instance, urls, secrets)), with_secrets, owner),
@@ -218,8 +218,15 @@ def _dump(content: dict[str, Any]) -> bytes:
 
 
 def _copy(source: Path, target: Path, pattern: str, owner: str) -> list[Path]:
-    target.mkdir(exist_ok=True)
+    _make(target)
     return [_write(target / file.name, file.read_bytes(), 0o644, owner) for file in sorted(source.glob(pattern))]
+
+
+def _make(folder: Path) -> None:
+    if not folder.is_dir():
+        folder.mkdir(parents=True)
+        # Whatever our umask: Prometheus and Alertmanager have to look into it, as users of their own.
+        folder.chmod(0o755)
 
 
 def _write(path: Path, data: bytes, mode: int, owner: str) -> Path:

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 
+from mailserver_exporter.config import Config, Section
 from tests.support.metrics import Exposition
 from tests.support.processes import Program, answers, free_port
 from tests.support.tools import ROOT
+
+# For tests of what stands before or beside the collectors.
+NO_COLLECTORS = "".join(
+    f"{setting.name}: {{enabled: false}}\n" for setting in fields(Config) if isinstance(setting.default, Section)
+)
 
 
 class Exporter(Program):
