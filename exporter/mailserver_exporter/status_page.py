@@ -14,7 +14,9 @@ from mailserver_exporter.config import Limits
 _STYLE = """
 :root{color-scheme:light dark}body{font:16px/1.4 system-ui,sans-serif;margin:1.5rem auto;max-width:60rem;padding:0 1rem}
 h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}table{border-collapse:collapse;width:100%}
-td,th{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #8884;vertical-align:top;overflow-wrap:anywhere}
+td,th{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #8884;vertical-align:top}
+td:last-child{overflow-wrap:anywhere;width:99%}
+@media(max-width:40rem){body{font-size:14px;padding:0 .5rem}td,th{padding:.3rem .5rem .3rem 0}}
 .good{color:#18794e}.bad{color:#cd2b31;font-weight:600}.off{opacity:.65}small{opacity:.8}
 @media(prefers-color-scheme:dark){.good{color:#4cc38a}.bad{color:#ff8589}}
 """
@@ -29,15 +31,15 @@ def render(app: App) -> str:
         "<!DOCTYPE html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>",
         f"<title>mailserver-exporter on {escape(hostname)}</title><style>{_STYLE}</style>",
         f"<h1>mailserver-exporter on {escape(hostname)}</h1>",
-        f"<p>Version {escape(__version__)}, up {_ago(time.time() - app.started)}, mail stack: {escape(stack.kind)}",
-        f" {escape(stack.directory)}. <a href=/metrics>/metrics</a></p>",
+        f"<p>Version {escape(__version__)}, up {_ago(time.time() - app.started)}. ",
+        f"Mail stack: {escape(f'{stack.kind} {stack.directory}'.strip())}. <a href=/metrics>/metrics</a></p>",
     ]
     problems = [app.reload_error, setup.context.expectations.problem, stack.problem]
     parts += [f"<p class=bad>{escape(problem)}</p>" for problem in problems if problem]
     parts.append("<h2>Collectors</h2>")
     parts.append(_table(("collector", "state", "what"), _collector_rows(app)))
     parts.append("<h2>Limits</h2>")
-    parts.append(_table(("limit", "severity", "value"), _limit_rows(setup.config.limits)))
+    parts.append(_table(("limit", "value"), _limit_rows(setup.config.limits)))
     off = setup.config.switched_off()
     if off:
         parts.append(f"<p>Switched off in the configuration: {escape(', '.join(off))}</p>")
@@ -63,10 +65,12 @@ def _collector_rows(app: App) -> Iterable[tuple[str, str, str]]:
             yield name, "<span class=good>works</span>", f"{escape(state.detection.detail)} <small>({took})</small>"
 
 
-def _limit_rows(limits: Limits) -> Iterable[tuple[str, str, str]]:
+def _limit_rows(limits: Limits) -> Iterable[tuple[str, str]]:
     for limit in fields(Limits):
-        for severity, value in getattr(limits, limit.name).severities():
-            yield escape(limit.name), severity, _value(limit.name, value)
+        values = [
+            f"{severity} {_value(limit.name, value)}" for severity, value in getattr(limits, limit.name).severities()
+        ]
+        yield escape(limit.name), escape(", ".join(values) or "switched off")
 
 
 def _value(name: str, value: float) -> str:

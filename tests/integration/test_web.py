@@ -66,7 +66,7 @@ def test_the_status_page_tells_what_is_watched_and_what_is_not(exporter: Exporte
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
     assert "<td>load</td><td><span class=good>works</span></td>" in page.text
     assert "switched off in the configuration" in page.text
-    assert "queue_oldest_message_age_seconds</td><td>critical</td><td>4 h</td>" in page.text
+    assert "queue_oldest_message_age_seconds</td><td>warning 1 h, critical 4 h</td>" in page.text
 
 
 @pytest.mark.parametrize(
