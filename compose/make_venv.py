@@ -2,23 +2,25 @@
 """Make a virtual environment with pip in it, also where Debian's python3 comes without the venv package.
 
 Debian keeps pip and ensurepip out of python3. Where they are missing, pip's wheel is taken from the package
-python3-pip-whl, which is unpacked and not installed, so that no root is needed. That pip trusts the system's
-certificates; where there are none either, those of the package ca-certificates are unpacked beside it.
+python3-pip-whl, which is unpacked and not installed, so that no root is needed. That pip knows no other certificates
+than the system's; where there are none either, it is given those of the package ca-certificates.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import os
 import subprocess
 import sys
 import venv
+import zipfile
 from pathlib import Path
 
 import debian_packages
 
 OLDEST_PYTHON = (3, 10)
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+# What an environment has where the system has none; what runs from it may use them, too.
+OWN_CERTIFICATES = "ca-certificates.crt"
 
 
 def main() -> int:
@@ -26,7 +28,10 @@ def main() -> int:
     environment, cache = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
     if sys.version_info < OLDEST_PYTHON:
         wanted, found = (".".join(map(str, version[:2])) for version in (OLDEST_PYTHON, sys.version_info))
-        print(f"Python {wanted} or newer is needed, {sys.executable} is {found}: make PYTHON=python3.12 names another")
+        print(
+            f"Python {wanted} or newer is needed, {sys.executable} is {found}: make PYTHON=python3.12 names another",
+            file=sys.stderr,
+        )
         return 1
     print(f"making the virtual environment {environment}", flush=True)
     if importlib.util.find_spec("ensurepip"):
@@ -40,32 +45,30 @@ def main() -> int:
 
 
 def _make_with_debians_pip(environment: Path, cache: Path) -> int:
-    root = debian_packages.fetch(["python3-pip-whl"], cache)
+    packages = debian_packages.fetch(["python3-pip-whl"], cache)
+    [wheel] = (packages / "usr/share/python-wheels").glob("pip-*.whl")
     venv.create(environment, with_pip=False, clear=True, symlinks=True)
-    certificates = fetched_certificates(cache)
-    if certificates:
-        # The file that pip reads in a virtual environment (pip's documentation, "Configuration files", site).
-        (environment / "pip.conf").write_text(f"[global]\ncert = {certificates}\n", encoding="utf-8")
-    [wheel] = (root / "usr/share/python-wheels").glob("pip-*.whl")
+    if not SYSTEM_CERTIFICATES.exists():
+        certificates = environment / OWN_CERTIFICATES
+        packages = debian_packages.fetch(["ca-certificates"], cache)
+        found = sorted((packages / "usr/share/ca-certificates/mozilla").glob("*.crt"))
+        certificates.write_text("\n".join(file.read_text(encoding="utf-8") for file in found), encoding="utf-8")
+        wheel = _pip_with_certificates(wheel, certificates)
     command = [environment / "bin/python", wheel / "pip", "install", "--quiet", "--no-index", str(wheel)]
     return subprocess.run(list(map(str, command)), check=False).returncode
 
 
-def fetched_certificates(cache: Path) -> Path | None:
-    """Return a file with the certificates of Debian's ca-certificates, or None where the system has its own.
-
-    Raises debian_packages.FetchError.
-    """
-    if SYSTEM_CERTIFICATES.exists():
-        return None
-    root = debian_packages.fetch(["ca-certificates"], cache)
-    bundle = root / "ca-certificates.crt"
-    if not bundle.exists():
-        found = sorted((root / "usr/share/ca-certificates/mozilla").glob("*.crt"))
-        new = bundle.with_suffix(f".{os.getpid()}")
-        new.write_text("\n".join(file.read_text(encoding="utf-8") for file in found), encoding="utf-8")
-        new.replace(bundle)
-    return bundle
+def _pip_with_certificates(wheel: Path, certificates: Path) -> Path:
+    """Return a copy of pip's wheel, in the environment, whose certifi names ``certificates`` for the system's."""
+    # pip has a setting for it, --cert, but Debian's newer one reads the system's certificates before any setting.
+    copy = certificates.with_name(wheel.name)
+    with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(copy, "w") as target:
+        for entry in source.infolist():
+            content = source.read(entry)
+            if entry.filename == "pip/_vendor/certifi/core.py":
+                content = content.replace(str(SYSTEM_CERTIFICATES).encode(), str(certificates).encode())
+            target.writestr(entry, content)
+    return copy
 
 
 if __name__ == "__main__":

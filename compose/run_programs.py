@@ -21,7 +21,6 @@ class Program:
 
     path: str
     version: tuple[int, int, int]
-    fetched: bool = False
 
     def __str__(self) -> str:
         return f"{'.'.join(map(str, self.version))} ({self.path})"
@@ -55,7 +54,7 @@ def find(wanted: Wanted, cache: Path) -> Program:
             tried.append(str(program))
     try:
         path = str(debian_packages.fetch([wanted.package], cache) / "usr/bin" / wanted.names[0])
-        program = Program(path, version(path), fetched=True)
+        program = Program(path, version(path))
         if program.version >= wanted.oldest:
             return program
         tried.append(str(program))

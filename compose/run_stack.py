@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import run_programs
 from mailserver_exporter.config import Config
-from make_venv import fetched_certificates
+from make_venv import OWN_CERTIFICATES
 from run_parts import Part, WrongUseError, get
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -104,8 +104,8 @@ class Stack:
             "--cluster.listen-address=",
         ]
         environment = {"GOMEMLIMIT": "64MiB"}
-        certificates = fetched_certificates(CACHE) if self._alertmanager.fetched else None
-        if certificates:
+        certificates = Path(sys.prefix) / OWN_CERTIFICATES
+        if certificates.exists():
             environment["SSL_CERT_FILE"] = str(certificates)
         return Part("Alertmanager", command, port, self._folder / "log" / "alertmanager.log", environment)
 
