@@ -144,6 +144,13 @@ def test_network_and_block_io_rise_with_use(watched: Watched) -> None:
     )
 
 
+def test_more_processes_than_fit_into_a_page_are_all_counted(watched: Watched) -> None:
+    watched.run("apache", ["sh", "-c", "for i in $(seq 1000); do sleep 1000 & done; wait"])
+
+    watched.until("1001 processes", lambda e: e.value("container_processes", name="apache") == 1001)
+    assert watched.look().value("container_processes", name="apache") == 1001
+
+
 def test_the_network_of_another_is_not_counted_again(watched: Watched) -> None:
     watched.run("owner")
     watched.run("guest", network_mode="container:owner")

@@ -48,7 +48,6 @@ _USAGE = (
     _Figure(_GAUGE, "memory_swap", "Swap in use, in bytes.", lambda u: u.memory_swap_bytes),
     _Figure(_GAUGE, "memory_max_usage_bytes", "Most memory that was ever in use.", lambda u: u.memory_max_bytes),
     _Figure(_COUNTER, "memory_failcnt", "How often the memory limit was hit.", lambda u: u.memory_failures),
-    _Figure(_GAUGE, "processes", "Processes in the container.", lambda u: u.processes),
     _Figure(_GAUGE, "threads", "Threads in the container.", lambda u: u.threads),
 )
 _THROTTLING = (
@@ -97,9 +96,11 @@ _IO: tuple[tuple[str, str, Callable[[DeviceIO], float]], ...] = (
 def families(measured: Sequence[Measured]) -> Iterator[Metric]:
     """Yield the resource families; what a kernel does not tell of a container has no series."""
     cpu = _COUNTER("container_cpu_usage_seconds_total", "CPU time consumed.", labels=(*_LABELS, "cpu"))
+    processes = _GAUGE("container_processes", "Processes in the container.", labels=_LABELS)
     for labels, resources, _ in measured:
         cpu.add_metric((*labels, "total"), resources.usage.cpu_seconds)
-    yield cpu
+        processes.add_metric(labels, resources.processes)
+    yield from (cpu, processes)
     yield from _usage(_USAGE, measured)
     # As cAdvisor does: nothing of a CPU limit without one, because a quota of 0 would mean that nothing may run.
     limited = [entry for entry in measured if entry.resources.spec.cpu_quota_microseconds > 0]

@@ -101,8 +101,9 @@ class ContainersCollector(Collector):
         yield up
 
     def close(self) -> None:
-        """Close the connection to the engine."""
+        """Close the connection to the engine and the files of its containers."""
         self._engine.close()
+        self._reader.close()
 
     def _resources(self, container: Container) -> tuple[Container, Resources | None]:
         """Read what a container uses; one that was started anew since it was inspected is inspected again."""

@@ -11,10 +11,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mailserver_exporter.sources import SourceError, files
+
+Read = Callable[[str], bytes]
 
 _UNLIMITED = 1 << 62  # v1 writes "no limit" as the largest multiple of the page size
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -33,6 +35,10 @@ class Place:
 
     unified: str = ""
     controllers: Mapping[str, str] = field(default_factory=dict)
+
+    def folders(self) -> tuple[str, ...]:
+        """Return all folders of the container."""
+        return (self.unified,) if self.unified else tuple(self.controllers.values())
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,6 @@ class Usage:
     memory_max_bytes: int | None
     memory_failures: int | None
     oom_kills: int | None
-    processes: int | None
     threads: int | None
     devices: tuple[DeviceIO, ...] = ()
 
@@ -127,9 +132,24 @@ def _folder(hierarchy: str, path: str, container: str) -> str:
     raise GoneError(container)
 
 
-def usage(place: Place) -> Usage:
-    """Read the figures of a container. Raises GoneError when it has ended, SourceError on a broken file."""
-    return _usage_v2(place.unified) if place.unified else _usage_v1(place.controllers)
+def processes(place: Place) -> list[bytes]:
+    """Return the ids of the processes in the container's own group, as the reader's pid namespace has them.
+
+    Raises GoneError when it has ended.
+    """
+    # Opened anew each time: on v1 a file that stays open repeats an old list (cgroup_pidlist_start() in cgroup-v1.c).
+    data = _optional(f"{place.unified or place.controllers['cpuacct']}/cgroup.procs")
+    if data is None:
+        raise GoneError(place)
+    return data.split()
+
+
+def usage(place: Place, limits: Spec, read: Read = files.read) -> Usage:
+    """Read the figures of a container. Raises GoneError when it has ended, SourceError on a broken file.
+
+    What its limits rule out is not read: nothing is throttled and no limit is hit where there is none.
+    """
+    return _usage_v2(place.unified, read) if place.unified else _usage_v1(place.controllers, limits, read)
 
 
 def spec(place: Place) -> Spec:
@@ -137,14 +157,14 @@ def spec(place: Place) -> Spec:
     return _spec_v2(place.unified) if place.unified else _spec_v1(place.controllers)
 
 
-def _usage_v2(folder: str) -> Usage:
-    cpu = _flat(f"{folder}/cpu.stat")
+def _usage_v2(folder: str, read: Read) -> Usage:
+    cpu = _flat(f"{folder}/cpu.stat", read)
     if cpu is None:
         raise GoneError(folder)
-    stat = _flat(f"{folder}/memory.stat") or {}
-    events = _flat(f"{folder}/memory.events") or {}
-    memory = _number(f"{folder}/memory.current")
-    io = _read(f"{folder}/io.stat")
+    stat = _flat(f"{folder}/memory.stat", read) or {}
+    events = _flat(f"{folder}/memory.events", read) or {}
+    memory = _number(f"{folder}/memory.current", read)
+    io = _optional(f"{folder}/io.stat", read)
     return Usage(
         cpu_seconds=_get(cpu, "usage_usec", f"{folder}/cpu.stat") / 1e6,
         cpu_user_seconds=_scaled(cpu.get("user_usec"), 1e6),
@@ -157,26 +177,25 @@ def _usage_v2(folder: str) -> Usage:
         memory_rss_bytes=stat.get("anon"),
         memory_cache_bytes=stat.get("file"),
         memory_mapped_file_bytes=stat.get("file_mapped"),
-        memory_swap_bytes=_number(f"{folder}/memory.swap.current"),
-        memory_max_bytes=_number(f"{folder}/memory.peak"),
+        memory_swap_bytes=_number(f"{folder}/memory.swap.current", read),
+        memory_max_bytes=_number(f"{folder}/memory.peak", read),
         memory_failures=events.get("max"),
         oom_kills=events.get("oom_kill"),
-        processes=_lines(f"{folder}/cgroup.procs"),
-        threads=_number(f"{folder}/pids.current"),
+        threads=_number(f"{folder}/pids.current", read),
         devices=parse_io_stat(io) if io else (),
     )
 
 
-def _usage_v1(folders: Mapping[str, str]) -> Usage:
-    cpu = _number(f"{folders['cpuacct']}/cpuacct.usage")
+def _usage_v1(folders: Mapping[str, str], limits: Spec, read: Read) -> Usage:
+    cpu = _number(f"{folders['cpuacct']}/cpuacct.usage", read)
     if cpu is None:
         raise GoneError(folders["cpuacct"])
-    times = _flat(f"{folders['cpuacct']}/cpuacct.stat") or {}
-    throttling = (_flat(f"{folders['cpu']}/cpu.stat") if "cpu" in folders else None) or {}
+    times = _flat(f"{folders['cpuacct']}/cpuacct.stat", read) or {}
+    throttling = (_flat(f"{folders['cpu']}/cpu.stat", read) if limits.cpu_quota_microseconds > 0 else None) or {}
     here = folders.get("memory", "")
-    stat = (_flat(f"{here}/memory.stat") if here else None) or {}
-    oom = (_flat(f"{here}/memory.oom_control") if here else None) or {}
-    memory = _number(f"{here}/memory.usage_in_bytes") if here else None
+    stat = (_flat(f"{here}/memory.stat", read) if here else None) or {}
+    oom = (_flat(f"{here}/memory.oom_control", read) if here else None) or {}
+    memory = _number(f"{here}/memory.usage_in_bytes", read) if here else None
     pids = folders.get("pids", "")
     return Usage(
         cpu_seconds=cpu / 1e9,
@@ -191,27 +210,26 @@ def _usage_v1(folders: Mapping[str, str]) -> Usage:
         memory_cache_bytes=stat.get("total_cache"),
         memory_mapped_file_bytes=stat.get("total_mapped_file"),
         memory_swap_bytes=stat.get("total_swap"),
-        memory_max_bytes=_number(f"{here}/memory.max_usage_in_bytes") if here else None,
-        memory_failures=_number(f"{here}/memory.failcnt") if here else None,
+        memory_max_bytes=_number(f"{here}/memory.max_usage_in_bytes", read) if here else None,
+        memory_failures=_number(f"{here}/memory.failcnt", read) if limits.memory_limit_bytes else 0,
         oom_kills=oom.get("oom_kill"),
-        processes=_lines(f"{folders['cpuacct']}/cgroup.procs"),
-        threads=_number(f"{pids}/pids.current") if pids else None,
-        devices=_devices_v1(folders["blkio"]) if "blkio" in folders else (),
+        threads=_number(f"{pids}/pids.current", read) if pids else None,
+        devices=_devices_v1(folders["blkio"], read) if "blkio" in folders else (),
     )
 
 
-def _devices_v1(folder: str) -> tuple[DeviceIO, ...]:
+def _devices_v1(folder: str, read: Read) -> tuple[DeviceIO, ...]:
     # Who counts depends on the kernel and on the device: throttling (since Linux 6 only where a limit is set), or BFQ
-    # where that is the scheduler. Recursive means with control groups further down; those came with Linux 4.17.
-    for counted in ("throttle.{}_recursive", "throttle.{}", "bfq.{}_recursive"):
-        amounts = _read(f"{folder}/blkio.{counted.format('io_service_bytes')}")
+    # where that is the scheduler. Recursive means with control groups further down.
+    for counter in ("throttle", "bfq"):
+        amounts = _optional(f"{folder}/blkio.{counter}.io_service_bytes_recursive", read)
         if amounts and not amounts.startswith(b"Total"):
-            return parse_blkio(amounts, _read(f"{folder}/blkio.{counted.format('io_serviced')}") or b"")
+            return parse_blkio(amounts, _optional(f"{folder}/blkio.{counter}.io_serviced_recursive", read) or b"")
     return ()
 
 
 def _spec_v2(folder: str) -> Spec:
-    quota, _, period = (_read(f"{folder}/cpu.max") or b"max 0").partition(b" ")
+    quota, _, period = (_optional(f"{folder}/cpu.max") or b"max 0").partition(b" ")
     return Spec(
         memory_limit_bytes=_limit(f"{folder}/memory.max"),
         memory_reservation_bytes=_limit(f"{folder}/memory.low"),
@@ -280,10 +298,10 @@ def _blkio(data: bytes, kind: str) -> Iterator[tuple[str, int]]:
             raise SourceError(f"blkio file has a line that is not a device, an operation and a number: {line[:80]!r}")
 
 
-def _read(path: str) -> bytes | None:
+def _optional(path: str, read: Read = files.read) -> bytes | None:
     """Return a file's content, None where there is no such file. Raises GoneError when its control group went away."""
     try:
-        return files.read(path)
+        return read(path)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -294,27 +312,22 @@ def _read(path: str) -> bytes | None:
         raise
 
 
-def _flat(path: str) -> dict[str, int] | None:
-    data = _read(path)
+def _flat(path: str, read: Read) -> dict[str, int] | None:
+    data = _optional(path, read)
     return None if data is None else parse_flat(data, path)
 
 
-def _number(path: str) -> int | None:
-    data = _read(path)
+def _number(path: str, read: Read) -> int | None:
+    data = _optional(path, read)
     return None if data is None else _integer(data, path)
 
 
 def _limit(path: str) -> int:
-    data = _read(path)
+    data = _optional(path)
     if data is None or data.strip() == b"max":
         return 0
     value = _integer(data, path)
     return 0 if value >= _UNLIMITED else value
-
-
-def _lines(path: str) -> int | None:
-    data = _read(path)
-    return None if data is None else data.count(b"\n")
 
 
 def _integer(data: bytes, path: str) -> int:

@@ -7,23 +7,27 @@ from dataclasses import dataclass, field
 
 from mailserver_exporter.host import Host
 from mailserver_exporter.sources import cgroup, files, netdev
+from mailserver_exporter.sources.kept_files import KeptFiles
 
 # The same that cAdvisor leaves out: what is on the host's side, should a container see it.
 _NOT_ITS_OWN = ("lo", "veth", "docker", "nerdctl")
+_SPEC_READS = 6  # a limit that is changed on a running container shows after so many reads
+_MAX_DEVICES = 1000
+_MAX_OPEN = 256  # enough for 20 containers on cgroup v1, far below the usual 1024 open files of a process
 
 
 @dataclass(frozen=True)
 class Resources:
-    """Usage, limits and traffic of one container; ``devices`` names the block devices of its usage."""
+    """Usage, limits, processes and traffic (by interface) of one container."""
 
     usage: cgroup.Usage
     spec: cgroup.Spec
+    processes: int
     interfaces: Mapping[str, netdev.Traffic]
 
 
 @dataclass
 class _Seen:
-    membership: bytes
     place: cgroup.Place
     spec: cgroup.Spec
     reads: int = 0
@@ -36,6 +40,7 @@ class ResourceReader:
     host: Host
     _seen: dict[int, _Seen] = field(default_factory=dict)
     _devices: dict[str, str] = field(default_factory=dict)
+    _files: KeptFiles = field(default_factory=lambda: KeptFiles(_MAX_OPEN))
 
     def read(self, container: str, pid: int, network: bool) -> Resources:
         """Read a container by its id and its process; without ``network`` the interfaces are not its own.
@@ -43,23 +48,29 @@ class ResourceReader:
         Raises GoneError when it has ended, SourceError or OSError when a file is broken or cannot be read.
         """
         try:
-            membership = files.read(self.host.proc(f"{pid}/cgroup"), 65536)
             seen = self._seen.get(pid)
-            if seen is None or seen.membership != membership or seen.reads >= _SPEC_READS:
-                place = cgroup.locate(membership, container, self.host.sys("fs/cgroup"))
-                seen = self._seen[pid] = _Seen(membership, place, cgroup.spec(place))
+            if seen is None or seen.reads >= _SPEC_READS:
+                seen = self._seen[pid] = self._locate(container, pid)
             seen.reads += 1
-            usage = cgroup.usage(seen.place)
+            processes = cgroup.processes(seen.place)
+            # In a pid namespace of our own the ids are others than the engine's.
+            if str(pid).encode() not in processes:
+                self._locate(container, pid)
+            usage = cgroup.usage(seen.place, seen.spec, self._files.read)
             interfaces = self._interfaces(pid) if network else {}
-        except (FileNotFoundError, ProcessLookupError):
-            self._seen.pop(pid, None)
+        except (FileNotFoundError, ProcessLookupError, cgroup.GoneError):
+            self._forget(pid)
             raise cgroup.GoneError(container) from None
-        return Resources(usage, seen.spec, interfaces)
+        return Resources(usage, seen.spec, len(processes), interfaces)
 
     def keep(self, pids: set[int]) -> None:
         """Forget all processes but these."""
         for pid in self._seen.keys() - pids:
-            del self._seen[pid]
+            self._forget(pid)
+
+    def close(self) -> None:
+        """Close the files that are kept open."""
+        self._files.close()
 
     def device(self, number: str) -> str:
         """Return the name of a block device by its MAJOR:MINOR, such as /dev/sda."""
@@ -68,6 +79,17 @@ class ResourceReader:
                 self._devices.clear()
             self._devices[number] = self._device(number)
         return self._devices[number]
+
+    def _forget(self, pid: int) -> None:
+        seen = self._seen.pop(pid, None)
+        if seen:
+            for folder in seen.place.folders():
+                self._files.forget(folder)
+
+    def _locate(self, container: str, pid: int) -> _Seen:
+        membership = files.read(self.host.proc(f"{pid}/cgroup"), 65536)
+        place = cgroup.locate(membership, container, self.host.sys("fs/cgroup"))
+        return _Seen(place, cgroup.spec(place))
 
     def _device(self, number: str) -> str:
         try:
@@ -82,7 +104,3 @@ class ResourceReader:
     def _interfaces(self, pid: int) -> Mapping[str, netdev.Traffic]:
         found = netdev.parse(files.read(self.host.proc(f"{pid}/net/dev")))
         return {name: traffic for name, traffic in found.items() if not name.startswith(_NOT_ITS_OWN)}
-
-
-_SPEC_READS = 6  # a limit that is changed on a running container shows after so many reads
-_MAX_DEVICES = 1000

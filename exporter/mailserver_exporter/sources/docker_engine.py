@@ -7,6 +7,7 @@ knows that its process is gone, and otherwise in turn, a few at each look.
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import time
@@ -26,7 +27,7 @@ HEALTH = ("starting", "healthy", "unhealthy", "none")
 _MAX_BYTES = 8_000_000
 _REQUEST_SECONDS = 3.0
 _LOOK_SECONDS = 3.5  # all requests of one look together
-_ROUTINE = 3  # inspections at each look of containers that show no change
+_ROUTINE = 1  # inspections at each look of containers that show no change
 _NEVER = "0001-01-01"
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,6})?\d*(Z|[+-]\d\d:\d\d)")
 _OK, _NOT_FOUND = 200, 404
@@ -75,6 +76,7 @@ class Engine:
         self._socket = path
         self._client: APIClient | None = None
         self._known: dict[str, _Known] = {}
+        self._inode = 0
         self._end = 0.0
 
     def look(self) -> list[tuple[Listed, Container]]:
@@ -84,7 +86,7 @@ class Engine:
         makes a new connection.
         """
         self._end = time.monotonic() + _LOOK_SECONDS
-        self._knock()
+        self._see_to_socket()
         listed = parse_list(self._get("/containers/json?all=1"))
         known = {}
         routine = set(sorted(self._known, key=lambda identity: self._known[identity].inspected)[:_ROUTINE])
@@ -115,6 +117,17 @@ class Engine:
         if client is not None:
             client.close()
 
+    def _see_to_socket(self) -> None:
+        """Let go of a connection whose socket is not there any more or has been made anew."""
+        try:
+            status = os.stat(self._socket)
+        except OSError as error:
+            self.close()
+            raise self._failure(f"cannot be reached: {error.strerror}") from error
+        if self._inode != status.st_ino:
+            self.close()
+            self._inode = status.st_ino
+
     def _knock(self) -> None:
         """Try to connect: docker's client would wrap the reason of a failure three times, and leave its socket open."""
         with socket.socket(socket.AF_UNIX) as attempt:
@@ -122,7 +135,6 @@ class Engine:
             try:
                 attempt.connect(self._socket)
             except OSError as error:
-                self.close()
                 raise self._failure(f"cannot be reached: {error.strerror or error}") from error
 
     def _inspect(self, identity: str) -> Container | None:
@@ -179,6 +191,7 @@ class Engine:
         from docker import APIClient
         from docker.constants import DEFAULT_DOCKER_API_VERSION
 
+        self._knock()
         base = f"unix://{self._socket}"
         first = APIClient(base_url=base, version=DEFAULT_DOCKER_API_VERSION, timeout=_REQUEST_SECONDS)  # type: ignore[arg-type]
         try:
