@@ -8,7 +8,7 @@ VENV := .venv
 CACHE := .cache
 PY := $(VENV)/bin/python
 
-.PHONY: help run test lint unit bench generate golden requirements clean
+.PHONY: help run test lint unit bench generate golden picture requirements clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -38,6 +38,10 @@ generate: $(VENV)/.installed-dev
 # After a metric was added or renamed: tests/golden/metrics.tsv, from a whole mail host.
 golden: $(VENV)/.installed-dev
 	$(PY) -m tests.support.golden
+
+# After a change of the dashboard: the picture in the README. Takes eight minutes; needs chromium, fonts-inter, pngquant.
+picture: $(VENV)/.installed-dev
+	$(PY) -m tests.support.scene
 
 $(VENV)/bin/pip:
 	@$(PYTHON) compose/make_venv.py $(VENV) $(CACHE)

@@ -48,16 +48,18 @@ def _now(board: builders.Dashboard) -> builders.Dashboard:
             number(
                 "Queued messages",
                 f"sum(instance:postfix_queue_messages:sum{{{INSTANCE}}})",
-                "Messages that Postfix has yet to deliver; what is on hold is not counted.",
-                bad_from=50,
+                "Messages that Postfix has yet to deliver, those on hold not counted. Coloured at the default limits.",
+                poor_from=11,
+                bad_from=51,
             )
         )
         .with_panel(
             number(
                 "Oldest message",
                 f"max(instance:postfix_queue_oldest_message_age_seconds:max{{{INSTANCE}}})",
-                "How long the oldest of them has been waiting.",
+                "How long the oldest of them has been waiting. Coloured at the default limits.",
                 unit="dtdurations",
+                poor_from=3600,
                 bad_from=4 * 3600,
             )
         )
@@ -80,9 +82,9 @@ def _now(board: builders.Dashboard) -> builders.Dashboard:
         .with_panel(
             number(
                 "First certificate ends in",
-                f"min(instance_target_module:probe_ssl_cert_remaining_seconds:min{{{INSTANCE}}})",
+                f"floor(min(instance_target_module:probe_ssl_cert_remaining_seconds:min{{{INSTANCE}}}) / 86400)",
                 "The time left to the certificate that ends first.",
-                unit="dtdurations",
+                unit="suffix:days",
             )
         )
         .with_panel(
@@ -189,7 +191,7 @@ def _containers(board: builders.Dashboard) -> builders.Dashboard:
 
 
 def _host(board: builders.Dashboard) -> builders.Dashboard:
-    outside = 'device!~"lo|br-.*|docker.*"'
+    outside = 'device!~"lo|veth.*|br-.*|docker.*|ifb.*|dummy.*"'
     return (
         board.with_row(builders.Row("Host"))
         .with_panel(
@@ -286,7 +288,7 @@ def _security(board: builders.Dashboard) -> builders.Dashboard:
         .with_panel(
             bars(
                 "Bans in the last 24 hours",
-                f"mailserver_fail2ban_bans_24h{{{INSTANCE}}}",
+                f"sort_desc(mailserver_fail2ban_bans_24h{{{INSTANCE}}})",
                 "{{jail}}",
                 "From fail2ban's own database, so a restart of fail2ban loses none.",
                 unit="short",

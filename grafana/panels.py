@@ -22,10 +22,19 @@ def query(expression: str, legend: str, number: int = 0, *, instant: bool = Fals
 
 
 def number(
-    title: str, expression: str, description: str, *, unit: str = "short", bad_from: float | None = None, width: int = 4
+    title: str,
+    expression: str,
+    description: str,
+    *,
+    unit: str = "short",
+    poor_from: float | None = None,
+    bad_from: float | None = None,
+    width: int = 4,
 ) -> stat.Panel:
-    """Show one number, green below ``bad_from`` and red from there on."""
+    """Show one number: green, orange from ``poor_from`` and red from ``bad_from`` on."""
     steps = [models.Threshold(color=_GREEN, value=None)]
+    if poor_from is not None:
+        steps.append(models.Threshold(color=_ORANGE, value=poor_from))
     if bad_from is not None:
         steps.append(models.Threshold(color=_RED, value=bad_from))
     return (
