@@ -91,6 +91,11 @@ class App:
         )
         build_info.add_metric([__version__], 1)
         yield build_info
+        stack = GaugeMetricFamily(
+            "mailserver_mail_stack_info", "Which mail stack was detected; the value is always 1.", labels=["mail_stack"]
+        )
+        stack.add_metric([self.setup.context.mailstack.get().kind], 1)
+        yield stack
         yield GaugeMetricFamily(
             "mailserver_exporter_config_last_reload_successful",
             "Whether the newest attempt to read the configuration succeeded.",

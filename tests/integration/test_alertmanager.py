@@ -237,7 +237,8 @@ INHIBITION = [
     ({"alertname": "ExporterDown"}, {**SPACE, "instance": "OTHER"}, False),
     (DOCKER, {"alertname": "ServiceDown", "service": "dovecot", "collector": "containers"}, True),
     (DOCKER, {"alertname": "ContainerStopped", "name": "x", "collector": "containers"}, True),
-    (DOCKER, {"alertname": "PortDown", "target": "x:25", "collector": "ports"}, False),
+    ({**DOCKER, "mail_stack": "native"}, {"alertname": "PortDown", "target": "x:25", "collector": "ports"}, False),
+    ({**DOCKER, "mail_stack": "mailcow"}, {"alertname": "PortDown", "target": "x:25", "collector": "ports"}, True),
     (DOCKER, {"alertname": "ExporterDown"}, False),
     (
         {"alertname": "Fail2banDown", "collector": "fail2ban"},
