@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import yaml
 
@@ -28,6 +29,8 @@ _MAX_BYTES = 1_000_000
 _MAX_FILES = 50
 _MAX_DEPTH = 20
 _MAX_SERVICES = 1000
+_MAX_NESTING = 100
+_MAX_STEPS = 100_000
 _VARIABLE = re.compile(r"\$(?:\$|(\w+)|\{(\w+)(?::?([-+?])([^{}]*))?\})")
 
 
@@ -85,6 +88,7 @@ class _Reader:
         self._directory = directory
         self._environment: Mapping[str, str] = {}
         self._loaded: dict[str, yaml.Node] = {}
+        self._steps = 0
         self.stamps: dict[str, object] = {}
 
     def project(self, config_files: Sequence[str]) -> Project:
@@ -136,6 +140,7 @@ class _Reader:
         # libyaml's reader is ten times as fast; not every build of PyYAML has it.
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         try:
+            self._check_depth(data, loader, path)
             node = yaml.compose(data, Loader=loader)
         except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
             reason = getattr(error, "problem", None) or type(error).__name__
@@ -145,6 +150,17 @@ class _Reader:
             raise SourceError(f"{path} is not a compose file: it is not a mapping")
         self._loaded[path] = node
         return node
+
+    def _check_depth(self, data: bytes, loader: Any, path: str) -> None:
+        """Raise SourceError for a deep nesting, over which libyaml's composer would fall and the process with it."""
+        depth = 0
+        for event in yaml.parse(data, Loader=loader):
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+                if depth > _MAX_NESTING:
+                    raise SourceError(f"{path} is nested deeper than {_MAX_NESTING}")
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
 
     def _gather(self, path: str, services: dict[str, list[tuple[yaml.Node, str]]], depth: int) -> None:
         """Add the services of a file and of those it includes."""
@@ -224,7 +240,11 @@ class _Reader:
                     yield key.value, value
 
     def _merged(self, node: yaml.Node | None) -> list[yaml.Node]:
-        return self._items(node)[:1] or ([node] if node else [])
+        """Return the mappings of a merge key; aliases of aliases would make their number explode."""
+        self._steps += 1
+        if self._steps > _MAX_STEPS:
+            raise SourceError(f"{self._directory}: the compose files merge too many aliases")
+        return self._items(node) or ([node] if node else [])
 
     def _items(self, node: yaml.Node | None) -> list[yaml.Node]:
         return list(node.value[:_MAX_SERVICES]) if isinstance(node, yaml.SequenceNode) else []

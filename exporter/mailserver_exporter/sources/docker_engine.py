@@ -196,7 +196,8 @@ class Engine:
         first = APIClient(base_url=base, version=DEFAULT_DOCKER_API_VERSION, timeout=_REQUEST_SECONDS)  # type: ignore[arg-type]
         try:
             answer = first.version(api_version=False)
-        except ValueError as error:
+        except (ValueError, LookupError, TypeError) as error:
+            # The client takes the shape of an answer, also that of an error, for granted.
             raise self._failure(f"answered nonsense: {error}") from error
         finally:
             first.close()
