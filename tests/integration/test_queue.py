@@ -16,9 +16,9 @@ import pytest
 
 from mailserver_exporter.app import build
 from mailserver_exporter.collection import Collection
-from mailserver_exporter.exposition import encode
 from mailserver_exporter.collectors.queue import QueueCollector, QueueMessagesCollector
 from mailserver_exporter.config import Config
+from mailserver_exporter.exposition import encode
 from mailserver_exporter.host import Host
 from mailserver_exporter.schema import read_text
 from mailserver_exporter.sources.postfix_queue import STATES
