@@ -13,8 +13,15 @@ import yaml
 SCRAPE_INTERVAL = 1.0
 # A range must still hold four samples and more.
 SHORTEST_RANGE = 8.0
-# How many times shorter: waiting before an alert fires, keeping it after, and the windows that rates look at.
-WAIT, KEEP, RANGE = 15.0, 60.0, 60.0
+# How many times shorter: waiting before an alert fires, keeping it after, and how far a rule looks back and ahead. An
+# alert that is kept for a minute must still outlast the wait of ExporterDown, see exporter.rules.yml.
+WAIT, KEEP, RANGE = 16.0, 30.0, 60.0
+# Alertmanager tries for ten seconds before it looks whether an alert still fires, and nothing shortens that. An alert
+# that tells why nothing is logged must last that long, or the log is never told.
+KEEP_AT_LEAST = {"ExporterDown": 12.0}
+# The log has each alert at once, but not before Alertmanager has seen what silences it.
+SHORTEST_GROUP_WAIT = 1.0
+LOG_INTERVAL = 1.0
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"(\d+)(ms|s|m|h|d|w)")
@@ -39,38 +46,35 @@ def rules(text: str) -> str:
             if "for" in rule:
                 rule["for"] = duration(seconds(rule["for"]) / WAIT)
             if "keep_firing_for" in rule:
-                rule["keep_firing_for"] = duration(seconds(rule["keep_firing_for"]) / KEEP)
+                least = KEEP_AT_LEAST.get(rule["alert"], 0.0)
+                rule["keep_firing_for"] = duration(max(seconds(rule["keep_firing_for"]) / KEEP, least))
             rule["expr"] = _expression(str(rule["expr"]))
     return yaml.safe_dump(content, sort_keys=False)
 
 
 def _expression(expression: str) -> str:
-    def shorter(match: re.Match[str]) -> str:
+    def window(match: re.Match[str]) -> str:
         return f"[{duration(max(SHORTEST_RANGE, seconds(match[1]) / RANGE))}{match[2]}"
 
-    return re.sub(r"\[((?:\d+(?:ms|s|m|h|d|w))+)([\]:])", shorter, expression)
+    def outlook(match: re.Match[str]) -> str:
+        return f"{match[1]} / {RANGE:g})"
+
+    expression = re.sub(r"\[((?:\d+(?:ms|s|m|h|d|w))+)([\]:])", window, expression)
+    return re.sub(r"(\bpredict_linear\([^()]*, [\d* ]+)\)", outlook, expression)
 
 
 def prometheus(configuration: dict[str, Any]) -> dict[str, Any]:
     """Return Prometheus' configuration with a scrape and an evaluation each second."""
-    configuration["global"]["scrape_interval"] = duration(SCRAPE_INTERVAL)
-    configuration["global"]["evaluation_interval"] = duration(SCRAPE_INTERVAL)
-    configuration["global"].pop("scrape_timeout", None)
-    for job in configuration["scrape_configs"]:
-        job.pop("scrape_interval", None)
-        job.pop("scrape_timeout", None)
-        # The overlap of exporter deadlines and the scrape's own is part of what is tested: it stays within 1 s here.
+    times = ("scrape_interval", "scrape_timeout", "evaluation_interval")
+    configuration["global"] |= dict.fromkeys(times, duration(SCRAPE_INTERVAL))
     return configuration
 
 
 def alertmanager(configuration: dict[str, Any]) -> dict[str, Any]:
     """Return Alertmanager's configuration with short waits before the first message; the throttle is config.yml's."""
-
-    def shorten(route: dict[str, Any]) -> None:
+    root = configuration["route"]
+    root["group_interval"] = duration(LOG_INTERVAL)
+    for route in root["routes"]:
         if "group_wait" in route:
-            route["group_wait"] = duration(seconds(route["group_wait"]) / WAIT)
-        for child in route.get("routes", ()):
-            shorten(child)
-
-    shorten(configuration["route"])
+            route["group_wait"] = duration(max(SHORTEST_GROUP_WAIT, seconds(route["group_wait"]) / WAIT))
     return configuration

@@ -49,6 +49,8 @@ class MailHost:
         self.vmail = self.folder / "vmail"
         self.project = self.folder / "project"
         self.certificate = self.folder / "certificate.pem"
+        # The webmail's own, because Postfix reads the file anew for each process.
+        self.web_certificate = self.folder / "web.pem"
         self._cleanup = contextlib.ExitStack()
 
     def __enter__(self) -> MailHost:
@@ -71,10 +73,11 @@ class MailHost:
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "mailhost", self.small], check=True)
         self._cleanup.callback(subprocess.run, ["umount", self.small], check=True)
         self.make_vmail()
-        self.renew_certificate(days=90)
+        write_chain(self.certificate)
+        self.renew_web_certificate()
         self.postfix = enter(Postfix(certificate=self.certificate))
         self.dovecot = enter(Dovecot(certificate=self.certificate))
-        self.nginx = enter(Nginx(certificate=self.certificate))
+        self.nginx = enter(Nginx(certificate=self.web_certificate))
         self.fail2ban = enter(Fail2ban())
         self.docker = enter(DockerEngine())
         self.docker.import_busybox()
@@ -91,9 +94,9 @@ class MailHost:
         for path in (self.vmail, *self.vmail.rglob("*")):
             os.chown(path, 5000, 5000)
 
-    def renew_certificate(self, days: float) -> None:
-        """Write a certificate that ends in ``days`` days; servers that run go on showing the old one."""
-        write_chain(self.certificate, days=days)
+    def renew_web_certificate(self, days: float = 90) -> None:
+        """Write a certificate that ends in ``days`` days; nginx shows it once it is reloaded."""
+        write_chain(self.web_certificate, days=days)
 
     def compose(self, *arguments: str) -> None:
         """Run docker compose on the project; raises AssertionError with what it said when it fails."""

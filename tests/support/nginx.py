@@ -77,7 +77,7 @@ class Nginx:
     def reload(self) -> None:
         """Let it read the certificate anew; returns once new connections get it."""
         before = _children(self._program.pid)
-        self._program.signal(signal.SIGHUP)
+        self._program.send(signal.SIGHUP)
         wait_for("nginx has a new worker alone", lambda: not before & (now := _children(self._program.pid)) and now)
 
     def access_log(self, lines: int) -> list[str]:

@@ -6,7 +6,8 @@ import contextlib
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -28,8 +29,9 @@ ALWAYS = {"Watchdog"}
 class Watchers:
     """The watching half, with its files below ``folder``.
 
-    ``settings`` is config.yml without the channels. ``adapt`` may change the rendered files (name -> content) and the
-    rule files before anything reads them; without it everything is as shipped.
+    ``settings`` is config.yml without the channels. ``adapt`` may change the folder of rendered files, rules included,
+    before anything reads them, and ``program`` is a script that stands for the exporter's command line; without them
+    everything is as shipped.
     """
 
     def __init__(
@@ -38,16 +40,19 @@ class Watchers:
         settings: Mapping[str, Any],
         *,
         release: str = "sid",
-        adapt: Callable[[Path, Path], None] | None = None,
+        adapt: Callable[[Path], object] | None = None,
+        program: Path | None = None,
+        prometheus_flags: Sequence[str] = (),
     ) -> None:
         self.folder = folder
         self.release = release
         self.rendered = folder / "rendered"
-        self.rules = folder / "rules"
         self.prometheus_url = f"http://127.0.0.1:{free_port()}"
         self.alertmanager_url = f"http://127.0.0.1:{free_port()}"
         self._settings = dict(settings)
         self._adapt = adapt
+        self._program = program
+        self._prometheus_flags = prometheus_flags
         self._cleanup = contextlib.ExitStack()
 
     def __enter__(self) -> Watchers:
@@ -70,6 +75,8 @@ class Watchers:
         self.telegram = enter(FakeTelegram())
         self.smtp = enter(SmtpServer(self.folder / "smtp"))
         self.exporter = Exporter(self.folder / "exporter", self._configuration())
+        if self._program is not None:
+            self.exporter.command[1:3] = [str(self._program)]
         self._cleanup.callback(self.exporter.stop)
         self.exporter.start()
         self._render()
@@ -103,7 +110,7 @@ class Watchers:
         """Write Alertmanager's and Prometheus' files as an admin would."""
         subprocess.run(
             [
-                *(*self.exporter.command[:3], "render", f"--config.file={self.exporter.config}"),
+                *(sys.executable, "-m", "mailserver_exporter", "render", f"--config.file={self.exporter.config}"),
                 f"--output={self.rendered}",
                 f"--exporter.url={self.exporter.url}",
                 f"--prometheus.url={self.prometheus_url}",
@@ -113,15 +120,8 @@ class Watchers:
             check=True,
             capture_output=True,
         )
-        self.rules.mkdir(exist_ok=True)
-        for file in (ROOT / "rules").glob("*.rules.yml"):
-            (self.rules / file.name).write_text(file.read_text())
-        prometheus = self.rendered / "prometheus.yml"
-        content = yaml.safe_load(prometheus.read_text())
-        content["rule_files"] = [f"{self.rules}/*.rules.yml"]
-        prometheus.write_text(yaml.safe_dump(content, sort_keys=False))
         if self._adapt is not None:
-            self._adapt(self.rendered, self.rules)
+            self._adapt(self.rendered)
 
     def _alertmanager(self) -> Program:
         return Program(
@@ -143,6 +143,7 @@ class Watchers:
                 f"--config.file={self.rendered / 'prometheus.yml'}",
                 f"--storage.tsdb.path={self.folder / 'prometheus'}",
                 f"--web.listen-address={self.prometheus_url.removeprefix('http://')}",
+                *self._prometheus_flags,
             ],
             self.folder / "prometheus.log",
             ready=lambda: answers(f"{self.prometheus_url}/-/ready"),
@@ -158,10 +159,10 @@ class Watchers:
         result: list[dict[str, Any]] = answer.json()["data"]["result"]
         return result
 
-    def active(self) -> set[tuple[str, str]]:
-        """Return (name, severity) of the alerts that are pending or firing in Prometheus."""
-        labels = [sample["metric"] for sample in self.query("ALERTS")]
-        return {(a["alertname"], a["severity"]) for a in labels if a["alertname"] not in ALWAYS}
+    def alerts(self, state: str) -> list[tuple[str, str]]:
+        """Return (name, severity) of the alerts that are ``pending`` or ``firing`` in Prometheus."""
+        labels = [sample["metric"] for sample in self.query(f'ALERTS{{alertstate="{state}"}}')]
+        return sorted((a["alertname"], a["severity"]) for a in labels if a["alertname"] not in ALWAYS)
 
     def quiet(self) -> bool:
         """Say whether every collector works, no alert is on its way, and Alertmanager holds none."""
@@ -169,7 +170,8 @@ class Watchers:
         watched = self.query("mailserver_collector_success == 1")
         held = requests.get(f"{self.alertmanager_url}/api/v2/alerts", timeout=10).json()
         names = {alert["labels"]["alertname"] for alert in held}
-        return bool(watched) and not failed and not self.active() and names <= ALWAYS
+        alerts = self.alerts("pending") + self.alerts("firing")
+        return bool(watched) and not failed and not alerts and names <= ALWAYS
 
     def logged(self) -> Iterator[dict[str, Any]]:
         """Yield the lines of the alert log, without what is there always."""

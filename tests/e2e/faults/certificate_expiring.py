@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from tests.e2e.world import World
 
-EXPECTED = {("CertificateExpiring", "critical")}
+EXPECTED = [("CertificateExpiring", "critical")]
 
 
 def inject(world: World) -> None:
-    world.renew_certificate(days=3)
+    world.renew_web_certificate(days=3)
     world.nginx.reload()
 
 
 def recover(world: World) -> None:
-    world.renew_certificate(days=90)
+    world.renew_web_certificate()
     world.nginx.reload()

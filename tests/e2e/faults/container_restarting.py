@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.e2e.world import World
 from tests.support.docker_engine import IMAGE
 
-EXPECTED = {("ContainerRestarting", "warning")}
+EXPECTED = [("ContainerRestarting", "critical")]
 
 
 def inject(world: World) -> None:

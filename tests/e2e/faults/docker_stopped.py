@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.e2e.world import World
 
-EXPECTED = {("DockerDown", "critical")}
+EXPECTED = [("DockerDown", "critical")]
 
 
 def inject(world: World) -> None:

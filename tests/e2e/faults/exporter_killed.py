@@ -6,12 +6,14 @@ import signal
 
 from tests.e2e.world import World
 
-EXPECTED = {("ExporterDown", "critical")}
+EXPECTED = [("ExporterDown", "critical")]
 
 
 def inject(world: World) -> None:
-    world.watchers.exporter.stop(signal.SIGKILL)
+    for stack in world.stacks.values():
+        stack.exporter.stop(signal.SIGKILL)
 
 
 def recover(world: World) -> None:
-    world.watchers.exporter.start()
+    for stack in world.stacks.values():
+        stack.exporter.start()

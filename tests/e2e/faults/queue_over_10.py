@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.e2e.world import World
 
-EXPECTED = {("QueueTooLong", "warning")}
+EXPECTED = [("QueueTooLong", "warning")]
 
 
 def inject(world: World) -> None:

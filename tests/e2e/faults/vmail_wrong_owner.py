@@ -6,7 +6,7 @@ import os
 
 from tests.e2e.world import World
 
-EXPECTED = {("VmailWrongOwner", "warning")}
+EXPECTED = [("VmailEntriesOwnerWrong", "warning")]
 
 
 def inject(world: World) -> None:

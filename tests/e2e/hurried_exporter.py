@@ -1,0 +1,37 @@
+"""The exporter's command line with collectors that run more often; nothing else is changed.
+
+What is told by a collector in the background is up to 15 s old as shipped. Here it is a second, as old as what
+Prometheus scrapes in shortened.py, and a hung Docker Engine is given up within the shorter time that a scrape has.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+from mailserver_exporter import collectors, web
+from mailserver_exporter.cli import main
+from mailserver_exporter.collectors.processes import ProcessesCollector
+
+FASTER = 10.0
+# All within the second of a scrape: the Engine's deadline, the rest of the collectors, and sending the answer.
+SCRAPE_DEADLINE = 0.5
+SENDING = 0.1
+
+
+def hurry() -> None:
+    """Shorten the times between two runs, and the deadlines of what runs at the scrape."""
+    for collector in collectors.COLLECTORS:
+        usual = collector.schedule
+        if usual.every is None:
+            collector.schedule = replace(usual, deadline=SCRAPE_DEADLINE)
+        elif collector.name != "top":
+            # No alert comes from the top ten, and they need measurements that lie apart.
+            collector.schedule = replace(usual, every=usual.every / FASTER)
+    ProcessesCollector.max_age /= FASTER
+    web.SCRAPE_OFFSET_SECONDS = SENDING
+
+
+if __name__ == "__main__":
+    hurry()
+    sys.exit(main())
