@@ -108,10 +108,11 @@ def impostor(tmp_path: Path) -> Iterator[Callable[[Callable[[str], bytes]], Impo
     [
         (b"220 mail.example.org ESMTP Postfix\r\n", "does not answer properly"),
         (b"", "does not answer properly"),
-        (http(b"not json"), "answered nonsense"),
-        (http(b"[]"), "does not tell its API version"),
+        (http(b"not json"), "not JSON"),
+        (http(b"[]"), "something unexpected"),
+        (http(b"[" + b" " * 10_000_000 + b"]"), "more than 8000000 bytes"),
         (http(dumps({"ApiVersion": "../../x"})), "does not tell its API version"),
-        (http(b"{}", "500 Internal Server Error"), "answered nonsense"),
+        (http(b"{}", "500 Internal Server Error"), "does not tell its API version"),
         (http(b'{"message": "broken"}', "500 Internal Server Error"), "broken"),
     ],
 )

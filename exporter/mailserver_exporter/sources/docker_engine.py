@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from mailserver_exporter.sources import SourceError
+from mailserver_exporter.sources import SourceError, lean_requests
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -143,6 +143,7 @@ class Engine:
 
     def _get(self, path: str, may_be_missing: bool = False) -> bytes:
         """Return the body of an answer, empty for 404 where that may be; a failure ends the connection."""
+        lean_requests.load()
         import requests
         from docker.errors import DockerException
 
@@ -161,11 +162,19 @@ class Engine:
     def _request(self, path: str, may_be_missing: bool) -> bytes:
         if self._client is None:
             self._client = self._connect()
+        status, body = self._ask(self._client, f"/v{self._client.api_version}{path}")
+        if status == _NOT_FOUND and may_be_missing:
+            return b""
+        if status != _OK:
+            raise self._failure(f"answered {status}: {body[:200]!r}")
+        return body
+
+    def _ask(self, client: APIClient, path: str) -> tuple[int, bytes]:
+        """Return status and body of an answer, within the bounds of size and time."""
         timeout = min(_REQUEST_SECONDS, self._end - time.monotonic())
         if timeout <= 0:
             raise self._failure(f"is too slow for all questions in {_LOOK_SECONDS:g} s")
-        url = f"{self._client.base_url}/v{self._client.api_version}{path}"
-        with self._client.get(url, timeout=timeout, stream=True) as answer:
+        with client.get(f"{client.base_url}{path}", timeout=timeout, stream=True) as answer:
             chunks = []
             size = 0
             for chunk in answer.iter_content(65536):
@@ -175,12 +184,7 @@ class Engine:
                     raise self._failure(f"answered more than {_MAX_BYTES} bytes")
                 if time.monotonic() > self._end:
                     raise self._failure(f"is too slow for all questions in {_LOOK_SECONDS:g} s")
-            body = b"".join(chunks)
-        if answer.status_code == _NOT_FOUND and may_be_missing:
-            return b""
-        if answer.status_code != _OK:
-            raise self._failure(f"answered {answer.status_code}: {body[:200]!r}")
-        return body
+        return answer.status_code, b"".join(chunks)
 
     def _failure(self, what: str) -> SourceError:
         return SourceError(f"the Docker Engine at {self._socket} {what}", remedy=_REMEDY)
@@ -193,18 +197,15 @@ class Engine:
 
         self._knock()
         base = f"unix://{self._socket}"
-        first = APIClient(base_url=base, version=DEFAULT_DOCKER_API_VERSION, timeout=_REQUEST_SECONDS)  # type: ignore[arg-type]
+        first = APIClient(base_url=base, version=DEFAULT_DOCKER_API_VERSION, num_pools=1)
         try:
-            answer = first.version(api_version=False)
-        except (ValueError, LookupError, TypeError) as error:
-            # The client takes the shape of an answer, also that of an error, for granted.
-            raise self._failure(f"answered nonsense: {error}") from error
+            status, body = self._ask(first, "/version")
         finally:
             first.close()
-        version = answer.get("ApiVersion") if isinstance(answer, dict) else None
-        if not isinstance(version, str) or not re.fullmatch(r"\d{1,4}\.\d{1,4}", version):
-            raise self._failure(f"does not tell its API version: {str(answer)[:200]!r}")
-        client = APIClient(base_url=base, version=version, timeout=_REQUEST_SECONDS, num_pools=1)  # type: ignore[arg-type]
+        version = _of(_json(body, dict), "ApiVersion", str)
+        if status != _OK or not re.fullmatch(r"\d{1,4}\.\d{1,4}", version):
+            raise self._failure(f"does not tell its API version: {body[:200]!r}")
+        client = APIClient(base_url=base, version=version, num_pools=1)
         # A Unix socket needs no proxy and no .netrc, which would be looked for at every request.
         client.trust_env = False
         return client
