@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with only_one(options.state, f"http://127.0.0.1:{ports['exporter']}/"):
             _watch(options, ports)
     except Stopped:
-        print("stopped", flush=True)
+        _say("stopped")
     except (PartError, run_programs.ProgramError, debian_packages.FetchError) as error:
         print(error, file=sys.stderr)
         return EXIT_FAILED
@@ -75,10 +75,10 @@ def _watch(options: argparse.Namespace, ports: dict[str, int]) -> None:
             part.start()
         _wait(stack.parts, "ready", lambda: all(part.ready() for part in stack.parts))
         _wait(stack.parts, "measured by Prometheus", stack.scraped)
-        print(stack.description(), flush=True)
+        _say(stack.description())
         while True:
             for line in alerts.news():
-                print(line, flush=True)
+                _say(line)
             _none_ended(stack.parts)
             time.sleep(0.5)
     finally:
@@ -116,6 +116,14 @@ def _none_ended(parts: Sequence[Part]) -> None:
     for part in parts:
         if part.ended():
             raise PartError(part.how_it_ended() + "\nthe rest is stopped")
+
+
+def _say(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except OSError:
+        # The console is gone, such as `| tee` at Ctrl-C. The watching goes on, and so does the alert log.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - what a signal handler is given

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ from tests.support.docker_engine import DockerEngine, docker_compose
 from tests.support.metrics import Exposition
 from tests.support.processes import answers, free_port, wait_for
 from tests.support.tools import ROOT
+
+# The first test that needs the stack makes its images, and a bare Debian where there is none yet.
+pytestmark = pytest.mark.timeout(300)
 
 PROJECT = "mailserver-exporter-test"
 SERVICES = {"render", "exporter", "alertmanager", "prometheus"}
@@ -172,6 +176,11 @@ def test_an_alert_goes_the_whole_way_to_the_log(stack: Stack) -> None:
     assert requests.post(url, json=[alert], timeout=5).ok
     log = "/var/lib/mailserver-exporter/alerts.jsonl"
     wait_for("it is logged", lambda: "Invented" in stack.sh("exporter", f"cat {log}")[1], 30)
+
+
+def test_the_admins_check_finds_the_alertmanager_of_the_stack(stack: Stack) -> None:
+    output = stack.sh("exporter", "mailserver-exporter check --send-test")[1]
+    assert re.search(r"^test alert +works ", output, re.MULTILINE), output
 
 
 def test_the_stack_is_no_trouble_to_itself(stack: Stack) -> None:

@@ -147,6 +147,20 @@ def test_it_stops_just_as_well_while_it_starts(tmp_path: Path, number: signal.Si
         assert run.output() == "stopped\n"
 
 
+def test_it_ends_well_also_when_nobody_reads_what_it_says(tmp_path: Path) -> None:
+    """As with `make run | tee FILE`, where Ctrl-C ends tee first."""
+    run = Run(tmp_path)
+    process = subprocess.Popen(run.command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout
+    assert process.stderr
+    wait_for("it has started a part", psutil.Process(process.pid).children)
+    process.stdout.close()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 0
+    assert process.stderr.read() == ""
+    process.stderr.close()
+
+
 def test_even_when_it_is_killed_nothing_is_left(tmp_path: Path) -> None:
     with Run(tmp_path, until=Run.started) as run:
         children = run.children()

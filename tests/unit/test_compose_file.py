@@ -54,6 +54,15 @@ def test_grafana_is_started_only_when_asked_for() -> None:
     assert [name for name, service in SERVICES.items() if "profiles" in service] == ["grafana"]
 
 
+def test_grafana_is_told_where_prometheus_listens_and_where_its_dashboards_are() -> None:
+    provisioning = ROOT / "grafana/provisioning"
+    [source] = yaml.safe_load((provisioning / "datasources/prometheus.yml").read_text())["datasources"]
+    variable = source["url"].removeprefix("$")
+    assert SERVICES["grafana"]["environment"][variable] == "http://127.0.0.1:${PROMETHEUS_PORT:-9090}"
+    [provider] = yaml.safe_load((provisioning / "dashboards/mailserver.yml").read_text())["providers"]
+    assert f"../grafana/dashboards:{provider['options']['path']}:ro" in SERVICES["grafana"]["volumes"]
+
+
 def test_the_example_explains_every_setting_with_its_default() -> None:
     used = dict(re.findall(r"\$\{([A-Z_]+):-([^}]*)\}", COMPOSE))
     assert used
