@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from mailserver_exporter.collectors import COLLECTORS
-from mailserver_exporter.config import Config, ConfigError, Limits, load
+from mailserver_exporter.config import Config, ConfigError, Limits, Section, load
 from mailserver_exporter.schema import read_text
+from tests.support.contexts import context
 
 
 def read(text: str) -> Config:
@@ -67,9 +68,10 @@ def test_durations(text: str, seconds: float) -> None:
     assert read(f"notifications: {{throttle: {text}}}").notifications.throttle == seconds
 
 
-def test_every_collector_has_its_section() -> None:
-    for collector in COLLECTORS:
-        assert read(f"{getattr(collector, 'section_name', collector.name)}: {{enabled: false}}")
+def test_every_collector_is_switched_off_by_a_section(tmp_path: Path) -> None:
+    off = "".join(f"{f.name}: {{enabled: false}}\n" for f in fields(Config) if isinstance(f.default, Section))
+    given = context(tmp_path, off)
+    assert [collector.name for collector in COLLECTORS if collector(given).section.enabled is not False] == []
 
 
 def test_every_error_at_once_with_line_key_and_what_is_allowed() -> None:

@@ -117,6 +117,10 @@ def server(path: Path, serve: Callable[[socket.socket], None]) -> Iterator[None]
             with connection:
                 try:
                     serve(connection)
+                    # Hanging up at once would be quicker now and then than the client's question.
+                    connection.shutdown(socket.SHUT_WR)
+                    while connection.recv(65536):
+                        pass
                 except OSError:
                     return  # the client has had enough
 
