@@ -11,7 +11,8 @@ from tests.support.fail2ban import Fail2ban
 from tests.support.postfix import Postfix
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: one engine at a time, and a whole mail host of a later module brings its own.
+@pytest.fixture(scope="module")
 def docker_engine() -> Iterator[DockerEngine]:
     """A Docker Engine with the busybox image; a test removes the containers it made and leaves the daemon running."""
     with DockerEngine() as engine:
