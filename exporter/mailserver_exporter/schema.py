@@ -22,6 +22,7 @@ T = TypeVar("T")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 _MAX_BYTES = 1_000_000
+_TOO_LARGE = 1 << 63
 
 
 class Rule(Protocol):
@@ -44,8 +45,9 @@ class Number:
             kind += f" from {self.minimum:g}"
         if self.maximum < math.inf:
             kind += f" to {self.maximum:g}"
-        good = isinstance(value, int) or (isinstance(value, float) and not self.whole)
-        if isinstance(value, bool) or not good or not self.minimum <= float(value) <= self.maximum:  # type: ignore[arg-type]
+        good = isinstance(value, int if self.whole else (int, float)) and not isinstance(value, bool)
+        # More than 64 bits hold is no number of this world, and float() would fall over it.
+        if not good or not self.minimum <= value <= self.maximum or abs(value) >= _TOO_LARGE:  # type: ignore[operator,arg-type]
             raise ValueError(kind)
         return value  # type: ignore[return-value]
 
@@ -64,7 +66,7 @@ class Seconds:
         if isinstance(value, bool) or not text or _DURATION.sub("", text):
             raise ValueError(allowed)
         seconds = sum(float(number) * _UNITS[unit] for number, unit in _DURATION.findall(text))
-        if seconds < self.minimum:
+        if not self.minimum <= seconds < _TOO_LARGE:
             raise ValueError(allowed)
         return seconds
 
@@ -224,6 +226,10 @@ class _Reader:
             value = yaml.SafeLoader("").construct_object(node)
         except (yaml.YAMLError, ValueError):
             value = node.value
+        if isinstance(value, str) and not value.isprintable():
+            # No file can have such a name, or no log line hold it: NUL, line breaks, halves of surrogate pairs.
+            self.complain(node, path, "must be a text without control characters")
+            return None
         try:
             return _convert(value, hint)
         except ValueError as error:
