@@ -226,9 +226,9 @@ class _Reader:
             value = yaml.SafeLoader("").construct_object(node)
         except (yaml.YAMLError, ValueError):
             value = node.value
-        if isinstance(value, str) and not value.isprintable():
-            # No file can have such a name, or no log line hold it: NUL, line breaks, halves of surrogate pairs.
-            self.complain(node, path, "must be a text without control characters")
+        if isinstance(value, str) and re.search("[\0\ud800-\udfff]", value):
+            # Neither a path nor a label can hold them.
+            self.complain(node, path, "must be a text without NUL and halves of surrogate pairs")
             return None
         try:
             return _convert(value, hint)

@@ -124,8 +124,8 @@ def test_every_error_at_once_with_line_key_and_what_is_allowed() -> None:
         (f"limits: {{queue_messages: {{warning: {'9' * 400}}}}}", "must be a number from 0"),
         (f"notifications: {{throttle: {'9' * 400}d}}", "must be a duration"),
         (f"notifications: {{telegram: {{chat_id: {'9' * 400}}}}}", "must be a whole number"),
-        ('queue: {directory: "/a\\0b"}', "config.yml:1: queue.directory: must be a text without control characters"),
-        ('queue: {directory: "/a\\uD800b"}', "queue.directory: must be a text without control characters"),
+        ('queue: {directory: "/a\\0b"}', "config.yml:1: queue.directory: must be a text without NUL"),
+        ('queue: {directory: "/a\\uD800b"}', "queue.directory: must be a text without NUL"),
     ],
 )
 def test_what_is_wrong_is_said(text: str | bytes, told: str) -> None:
