@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import re
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mailserver_exporter import __version__, logs
@@ -24,7 +25,7 @@ Watch a self-hosted mail server. Without a command: measure and serve metrics fo
 SIGHUP or a POST to /-/reload reads the configuration again; a bad one is refused and the running one kept."""
 
 _EPILOG = """\
-Every flag is also an environment variable: --web.listen-address is MAILSERVER_EXPORTER_WEB_LISTEN_ADDRESS.
+Every flag with a dot is also an environment variable: --web.listen-address is MAILSERVER_EXPORTER_WEB_LISTEN_ADDRESS.
 
 exit status: 0 good, 1 a finding (for example a check that failed), 2 wrong use or configuration"""
 
@@ -167,12 +168,18 @@ def _add_common(parser: argparse.ArgumentParser, *, suppress: bool) -> None:
         help="where the root of the host is mounted (default /, in the container /host)",
     )
     parser.add_argument(
-        "--log.level", dest="log_level", choices=logs.LEVELS, default=default("log.level", "info"), help="default info"
+        "--log.level",
+        dest="log_level",
+        choices=logs.LEVELS,
+        type=_one_of(logs.LEVELS),
+        default=default("log.level", "info"),
+        help="default info",
     )
     parser.add_argument(
         "--log.format",
         dest="log_format",
         choices=logs.FORMATS,
+        type=_one_of(logs.FORMATS),
         default=default("log.format", "logfmt"),
         help="default logfmt",
     )
@@ -183,9 +190,20 @@ def _environment(flag: str, fallback: object = None) -> object:
     return os.environ.get(name) or fallback
 
 
+def _one_of(allowed: Sequence[str]) -> Callable[[str], str]:
+    """Return a check for what comes from the environment, too, which argparse does not compare with ``choices``."""
+
+    def check(text: str) -> str:
+        if text not in allowed:
+            raise argparse.ArgumentTypeError(f"invalid choice: {text!r} (choose from {', '.join(allowed)})")
+        return text
+
+    return check
+
+
 def _address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535:
+    if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT, such as 127.0.0.1:9925 or [::1]:9925")
     return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - only where the admin wrote ":9925"
 
@@ -218,7 +236,7 @@ def _serve(options: argparse.Namespace) -> int:
     if not listen:
         given = str(_environment("web.listen-address", "127.0.0.1:9925"))
         try:
-            listen = [_address(address) for address in given.replace(",", " ").split()]
+            listen = [_address(address) for address in given.replace(",", " ").split() or [""]]
         except argparse.ArgumentTypeError as error:
             print(f"MAILSERVER_EXPORTER_WEB_LISTEN_ADDRESS: {error}", file=sys.stderr)
             return EXIT_WRONG_USE

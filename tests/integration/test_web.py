@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -206,6 +207,31 @@ def test_users_and_tls_of_the_web_configuration_file(tmp_path: Path) -> None:
 def test_wrong_use_ends_with_status_2_and_says_why(tmp_path: Path, arguments: list[str], told: str) -> None:
     command = Exporter(tmp_path).command[:3] + arguments
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, cwd=tmp_path, check=False)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("LOG_LEVEL", "verbose", "argument --log.level: invalid choice: 'verbose' (choose from debug, info"),
+        ("LOG_FORMAT", "xml", "argument --log.format: invalid choice: 'xml'"),
+        ("WEB_LISTEN_ADDRESS", "127.0.0.1:²", "'127.0.0.1:²' is not HOST:PORT"),
+        ("WEB_LISTEN_ADDRESS", " ", "'' is not HOST:PORT"),
+        ("CONFIG_FILE", "missing.yml", "missing.yml: cannot be read"),
+    ],
+)
+def test_a_wrong_environment_variable_is_wrong_use(tmp_path: Path, name: str, value: str, told: str) -> None:
+    done = subprocess.run(
+        Exporter(tmp_path).command[:3],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        cwd=tmp_path,
+        check=False,
+        env={**os.environ, f"MAILSERVER_EXPORTER_{name}": value},
+    )
     assert done.returncode == 2
     assert told in done.stderr
     assert "Traceback" not in done.stderr
