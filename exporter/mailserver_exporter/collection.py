@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one run of a collector ended. ``error`` is empty when it succeeded.
+    """How one run of a collector ended, and when on the monotonic clock. ``error`` is empty when it succeeded.
 
     The families are kept as text: smaller than the objects, written once where a scrape only repeats them, and what
     cannot be written fails the collector that made it and not the scrape.
@@ -64,12 +64,9 @@ class State:
 class Collection:
     """All collectors of one configuration."""
 
-    def __init__(
-        self, collectors: Sequence[Collector], expectations: Expectations, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, collectors: Sequence[Collector], expectations: Expectations) -> None:
         self.states = [State(collector) for collector in collectors]
         self._expectations = expectations
-        self._clock = clock
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._worker: _Worker | None = None
@@ -111,7 +108,7 @@ class Collection:
             if enabled is False:
                 state.detection, state.watched = Detection(False, "switched off in the configuration"), False
                 continue
-            state.detection = collector.detect()
+            state.detection = _look(state)
             found = {collector.name} if state.detection.found else set()
             state.expected = collector.name in self._expectations.expect("collector", found)
             state.watched = bool(enabled) or state.expected
@@ -139,8 +136,10 @@ class Collection:
             self._worker = None
             pending = worker.take_back()
             if time.monotonic() >= end:
+                unrun = Outcome(error="not run: the scrape's time was used up by other collectors")
                 for state in pending:
-                    state.outcome = Outcome(error="not run: the scrape's time was used up by other collectors")
+                    _retell(state, unrun)
+                    state.outcome = unrun
                 return
 
     def _see_to_background(self, state: State) -> None:
@@ -177,9 +176,10 @@ class Collection:
             outcome = Outcome(exposition=encode(state.collector.collect()))
         except Exception as error:  # noqa: BLE001 - a collector's failure, whatever it is, fails that collector only
             outcome = _failure(error)
-        outcome = replace(outcome, seconds=time.monotonic() - started, finished=self._clock())
+        finished = time.monotonic()
+        outcome = replace(outcome, seconds=finished - started, finished=finished)
         if not outcome.error:
-            state.last_success = outcome.finished
+            state.last_success = time.time()
         _retell(state, outcome)
         state.outcome = outcome
         state.overdue = False
@@ -195,7 +195,7 @@ class Collection:
         outcome = state.outcome
         if outcome is None:
             return Outcome(error="the first run has not ended yet")
-        if schedule.every is not None and self._clock() - outcome.finished > schedule.every + schedule.deadline + 5:
+        if schedule.every is not None and now - outcome.finished > schedule.every + schedule.deadline + 5:
             return Outcome(error="the newest result is too old", seconds=outcome.seconds)
         return outcome
 
@@ -344,6 +344,17 @@ def _attempt(call: Callable[[], T]) -> T | Exception:
         return call()
     except Exception as error:  # noqa: BLE001 - handed to the caller of run()
         return error
+
+
+def _look(state: State) -> Detection:
+    """Detect, and take an exception, which there should be none of, for not found: one collector's fault is its own."""
+    try:
+        return state.collector.detect()
+    except Exception as error:  # noqa: BLE001 - as in Collection._run
+        detection = Detection(False, f"looking for it failed: {_failure(error).error}")
+        if detection != state.detection:
+            log.warning("collector %s: %s", state.collector.name, detection.detail)
+        return detection
 
 
 def _failure(error: Exception) -> Outcome:

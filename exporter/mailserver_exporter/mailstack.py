@@ -7,6 +7,7 @@ its ``/etc/postfix/main.cf``. Looked at again every minute, because a stack may 
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -90,7 +91,7 @@ class MailStack:
         ports, hosts = {}, {}
         for name, default in _MAILCOW_PORTS.items():
             host, _, port = values.get(name, "").rpartition(":")
-            ports[name] = int(port) if port.isdigit() and 0 < int(port) < 65536 else default
+            ports[name] = int(port) if re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65536 else default
             bind = host or (values.get("HTTPS_BIND", "") if name == "HTTPS_PORT" else "")
             hosts[name] = "127.0.0.1" if bind in ("", "0.0.0.0", "[::]", "::") else bind.strip("[]")  # noqa: S104
         return Stack(

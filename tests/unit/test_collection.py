@@ -158,7 +158,9 @@ def test_a_hanging_collector_costs_one_deadline_once_and_nobody_else_a_result(tm
     assert scrape(subject).value("late_value") == 1
 
 
-def test_the_scrape_ends_within_its_budget_when_many_collectors_hang(tmp_path: Path) -> None:
+def test_the_scrape_ends_within_its_budget_when_many_collectors_hang(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     hanging = Hanging()
     fakes = [Fake(f"late{number}", tmp_path, hanging, Schedule(deadline=0.3)) for number in range(10)]
     subject = collection(tmp_path, *fakes, Fake("good", tmp_path))
@@ -166,6 +168,7 @@ def test_the_scrape_ends_within_its_budget_when_many_collectors_hang(tmp_path: P
     started = time.monotonic()
     scrape(subject, budget=0.5)
     assert time.monotonic() - started < 1.2
+    assert "collector good failed: not run: the scrape's time was used up by other collectors" in caplog.messages
 
     wait_for("the good one is reached", lambda: scrape(subject, budget=2).all("good_value"))
     hanging.release.set()
@@ -217,6 +220,38 @@ def test_the_configuration_overrules_detection(tmp_path: Path, enabled: bool, fo
     fake.found = found
     exposition = scrape(collection(tmp_path, fake))
     assert [s.value for s in exposition.all("mailserver_collector_success", collector="queue")] == shown
+
+
+def test_a_detection_that_fails_is_told_once_and_harms_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = Fake("odd", tmp_path)
+    subject = collection(tmp_path, fake, Fake("good", tmp_path))
+    working = fake.detect
+
+    def broken() -> Detection:
+        raise ValueError("embedded null byte")
+
+    monkeypatch.setattr(fake, "detect", broken)
+    for _ in range(2):
+        found = scrape(subject)
+        assert found.value("good_value") == 1
+        assert not found.all("mailserver_collector_success", collector="odd")
+    assert caplog.messages == ["collector odd: looking for it failed: ValueError: embedded null byte"]
+
+    monkeypatch.setattr(fake, "detect", working)
+    assert scrape(subject).value("odd_value") == 1
+
+
+def test_a_clock_that_is_set_makes_no_result_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = collection(tmp_path, Fake("slow", tmp_path, schedule=Schedule(every=60, deadline=1)))
+    assert scrape(subject).value("slow_value") == 1
+
+    tomorrow = time.time() + 86400
+    monkeypatch.setattr(time, "time", lambda: tomorrow)
+
+    assert scrape(subject).value("slow_value") == 1
+    subject.close()
 
 
 def test_scrapes_at_the_same_time_do_not_mix(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ SMTP_PORT=25
 SMTPS_PORT=192.0.2.7:465
 IMAP_PORT=[::1]:1143
 POP_PORT=none
+POPS_PORT=99²
 COMPOSE_PROJECT_NAME=mailcowdockerized
 DBPASS='s3cr=t'
 """
@@ -94,9 +95,7 @@ def test_the_configuration_overrules_detection(tmp_path: Path, kind: str, found:
 
 
 def test_main_cf_continuation_comments_and_nonsense() -> None:
-    data = (
-        b"# a = b\n  # c = d\n\nlist = one,\n    two\n# between\n\tthree\nnonsense\n lost\nname=1\nname = first\n"
-    )
+    data = b"# a = b\n  # c = d\n\nlist = one,\n    two\n# between\n\tthree\nnonsense\n lost\nname=1\nname = first\n"
     assert postfix_conf.parse(data) == {"list": "one, two three", "name": "first"}
 
 
