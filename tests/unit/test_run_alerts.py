@@ -53,9 +53,7 @@ def test_what_was_logged_before_the_start_is_old(tmp_path: Path, follow: Follow)
     assert told(log) == []
 
 
-def test_an_alert_is_told_when_it_fires_and_when_it_is_over_but_not_between(
-    tmp_path: Path, follow: Follow
-) -> None:
+def test_an_alert_is_told_when_it_fires_and_when_it_is_over_but_not_between(tmp_path: Path, follow: Follow) -> None:
     file = tmp_path / "alerts.jsonl"
     log = follow(file)
     file.write_text(record() + record() + record("resolved"))
@@ -68,9 +66,7 @@ def test_an_alert_is_told_when_it_fires_and_when_it_is_over_but_not_between(
     assert told(log) == ["FIRING    critical MailQueueHigh: mail: 51 messages"]
 
 
-def test_half_a_line_waits_for_its_other_half_and_nonsense_is_passed_over(
-    tmp_path: Path, follow: Follow
-) -> None:
+def test_half_a_line_waits_for_its_other_half_and_nonsense_is_passed_over(tmp_path: Path, follow: Follow) -> None:
     file = tmp_path / "alerts.jsonl"
     log = follow(file)
     line = record()
