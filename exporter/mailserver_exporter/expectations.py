@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 _MAX_BYTES = 4_000_000
+_RETRY_SECONDS = 10.0
 
 
 class Expectations:
@@ -32,17 +34,20 @@ class Expectations:
         self._lock = threading.Lock()
         self._known: dict[str, set[str]] = {}
         self._stamp: tuple[int, int] | None = None
+        # When the file, which could not be read or written, is to be written again; on the monotonic clock.
+        self._again: float | None = None
 
     def expect(self, kind: str, present: Iterable[str]) -> frozenset[str]:
         """Add what is present now and return everything that is expected of this kind.
 
         A state directory that cannot be written is logged once and told by ``problem``; what was seen is then
-        remembered until the process ends.
+        remembered until the process ends, and written as soon as that works.
         """
         present = set(present)
         with self._lock:
             self._refresh()
-            if not present <= self._known.get(kind, set()):
+            due = self._again is not None and time.monotonic() >= self._again
+            if due or not present <= self._known.get(kind, set()):
                 self._change(lambda known: known.setdefault(kind, set()).update(present))
             return frozenset(self._known.get(kind, set()))
 
@@ -88,7 +93,7 @@ class Expectations:
             return {str(kind): {str(name) for name in names} for kind, names in data.items()}
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, AttributeError, TypeError) as error:
+        except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
             # A damaged memory must not stop the watching; what is present is learnt again.
             self._complain(f"cannot use {self.file}, starting to learn anew: {error}")
             return {kind: set(names) for kind, names in self._known.items()}
@@ -101,10 +106,15 @@ class Expectations:
         try:
             with self._locked():
                 known = self._read() if self.file.exists() else self._known
+                if self._again is not None:
+                    # What could not be written so far.
+                    for kind, names in self._known.items():
+                        known.setdefault(kind, set()).update(names)
                 change(known)
                 self._known = known
                 self._write(known)
                 self.problem = ""
+                self._again = None
                 self._told.clear()
         except OSError as error:
             change(self._known)
@@ -133,6 +143,7 @@ class Expectations:
 
     def _complain(self, message: str) -> None:
         self.problem = message
+        self._again = time.monotonic() + _RETRY_SECONDS
         if message not in self._told:
             self._told.add(message)
             log.warning("%s", message)

@@ -31,7 +31,9 @@ def test_forgets_what_was_removed_on_purpose_while_the_exporter_runs(tmp_path: P
     assert command.forget("never seen") == []
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"jail": 5}', "\x00" * 1000, '{"jail": {"a": [1]}}'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "x" * 5_000_000, "[]", '{"jail": 5}', "\x00" * 1000, "[" * 10**6, '{"jail": {"a": [1]}}']
+)
 def test_a_damaged_file_is_told_and_learnt_anew(tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "expected.json").write_text(content)
     expectations = Expectations(tmp_path)
@@ -52,6 +54,36 @@ def test_a_state_directory_that_cannot_be_written_is_told_once_and_memory_serves
     assert len(caplog.records) <= 2
     with pytest.raises(OSError, match="cannot"):
         expectations.forget("a")
+
+
+def test_what_could_not_be_written_is_written_once_that_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mailserver_exporter.expectations._RETRY_SECONDS", 0.0)
+    Expectations(tmp_path).expect("jail", ["old"])
+    (tmp_path / "expected.lock").unlink()
+    (tmp_path / "expected.lock").mkdir()
+    expectations = Expectations(tmp_path)
+    assert expectations.expect("jail", ["new"]) == {"old", "new"}
+    assert "cannot remember" in expectations.problem
+
+    (tmp_path / "expected.lock").rmdir()
+
+    assert expectations.expect("port", []) == set()
+    assert expectations.problem == ""
+    assert Expectations(tmp_path).everything() == {"jail": ["new", "old"]}
+
+
+def test_a_file_that_is_damaged_while_the_exporter_runs_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailserver_exporter.expectations._RETRY_SECONDS", 0.0)
+    expectations = Expectations(tmp_path)
+    expectations.expect("jail", ["sshd"])
+
+    (tmp_path / "expected.json").write_text("half a")
+
+    assert expectations.expect("jail", []) == {"sshd"}
+    assert expectations.problem == ""
+    assert Expectations(tmp_path).everything() == {"jail": ["sshd"]}
 
 
 def test_nothing_is_written_when_nothing_changes(tmp_path: Path) -> None:
