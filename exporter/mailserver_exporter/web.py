@@ -7,6 +7,7 @@ once, so that a client that says nothing holds up nobody.
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import ssl
 import sys
@@ -14,7 +15,6 @@ import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from mailserver_exporter import __version__, alert_log, status_page
 from mailserver_exporter.app import App
@@ -66,7 +66,7 @@ class Handler(BaseHTTPRequestHandler):
         if not self.web_config.admits(self.headers.get("Authorization")):
             self._answer(401, b"a user name and password are needed\n", {"WWW-Authenticate": "Basic"})
             return
-        route = routes.get(urlsplit(self.path).path)
+        route = routes.get(self.path.partition("?")[0])
         if route is None:
             self._answer(404, b"there is nothing here; / lists what there is\n")
             return
@@ -104,7 +104,7 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(415, b"application/json is expected\n")
             return
         length = self.headers.get("Content-Length", "")
-        if not (length.isascii() and length.isdigit()) or int(length) > MAX_BODY_BYTES:
+        if not re.fullmatch("[0-9]{1,9}", length) or int(length) > MAX_BODY_BYTES:
             self.close_connection = True
             self._answer(413, f"a body of up to {MAX_BODY_BYTES} bytes with its length is expected\n".encode())
             return

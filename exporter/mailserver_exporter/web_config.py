@@ -8,18 +8,20 @@ The format is that of Prometheus' exporter-toolkit (its docs/web-configuration.m
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
+import logging
 import os
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 from mailserver_exporter.schema import Text, read_file
+
+log = logging.getLogger(__name__)
 
 BcryptHash = Annotated[str, Text(r"\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}", "a bcrypt hash (htpasswd -nBC 10 '')")]
 RelativePath = Annotated[str, Text(r"[^\0]+", "a path")]
@@ -65,24 +67,23 @@ class WebConfig:
     def tls_context(self) -> ssl.SSLContext | None:
         """Return the TLS settings, read anew when a file was renewed; None where TLS is not configured.
 
-        Raises OSError (ssl.SSLError is one) when a file cannot be used.
+        Raises OSError (ssl.SSLError is one) when a file cannot be used at the start. Later, as when the certificate is
+        new and the key is not yet, the former settings stay until a file changes again.
         """
         tls = self._settings.tls_server_config
         if tls is None:
             return None
         files = [self._directory / name for name in (tls.cert_file, tls.key_file, tls.client_ca_file) if name]
-        stamp = tuple(file.stat().st_mtime_ns for file in files)
+        stamp = tuple(map(_stamp, files))
         with self._lock:
             if self._context is None or stamp != self._stamp:
-                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-                tls13 = tls.min_version == "TLS13"
-                context.minimum_version = ssl.TLSVersion.TLSv1_3 if tls13 else ssl.TLSVersion.TLSv1_2
-                context.load_cert_chain(files[0], files[1])
-                if tls.client_ca_file and tls.client_auth_type != "NoClientCert":
-                    context.load_verify_locations(files[2])
-                    required = tls.client_auth_type == "RequireAndVerifyClientCert"
-                    context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
-                self._context, self._stamp = context, stamp
+                try:
+                    self._context = _context(tls, files)
+                except OSError as error:
+                    if self._context is None:
+                        raise
+                    log.warning("TLS files cannot be used, the former ones stay in use: %s", error)
+                self._stamp = stamp
             return self._context
 
     def admits(self, authorization: str | None) -> bool:
@@ -95,7 +96,7 @@ class WebConfig:
             return False
         try:
             user, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             return False
         if not colon or len(password.encode()) > 72:  # bcrypt's own limit
             return False
@@ -110,6 +111,26 @@ class WebConfig:
         if right and len(self._admitted) < 100:
             self._admitted.add(digest)
         return right
+
+
+def _stamp(file: Path) -> int:
+    """Return a number that changes when a file is written, replaced, or given other permissions."""
+    try:
+        return file.stat().st_ctime_ns
+    except OSError:
+        return 0
+
+
+def _context(tls: TlsSettings, files: Sequence[Path]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls13 = tls.min_version == "TLS13"
+    context.minimum_version = ssl.TLSVersion.TLSv1_3 if tls13 else ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(files[0], files[1])
+    if tls.client_ca_file and tls.client_auth_type != "NoClientCert":
+        context.load_verify_locations(files[2])
+        required = tls.client_auth_type == "RequireAndVerifyClientCert"
+        context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
+    return context
 
 
 def load(path: Path | None) -> WebConfig:

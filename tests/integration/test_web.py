@@ -94,6 +94,27 @@ def test_a_body_that_is_announced_too_large_is_refused_unread(exporter: Exporter
         assert client.recv(100).startswith(b"HTTP/1.1 413 ")
 
 
+@pytest.mark.parametrize(
+    ("request_head", "answer"),
+    [
+        (b"GET http://[x/metrics HTTP/1.1\r\n", b"HTTP/1.1 404 "),
+        (
+            b"POST /alerts HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: %s\r\n" % (b"9" * 5000),
+            b"HTTP/1.1 413 ",
+        ),
+        (b"GET /-/healthy HTTP/1.1\r\nX-Prometheus-Scrape-Timeout-Seconds: nan\r\n", b"HTTP/1.1 200 "),
+        (b"\x00\xff\r\n", b""),
+    ],
+)
+def test_a_request_that_makes_no_sense_is_no_error_of_ours(
+    exporter: Exporter, request_head: bytes, answer: bytes
+) -> None:
+    with socket.create_connection(("127.0.0.1", exporter.port), timeout=5) as client:
+        client.sendall(request_head + b"Host: x\r\n\r\n")
+        assert client.recv(100).startswith(answer)
+    assert "Traceback" not in exporter.output()
+
+
 def test_clients_that_say_nothing_hold_up_nobody(exporter: Exporter) -> None:
     silent = [socket.create_connection(("127.0.0.1", exporter.port), timeout=5) for _ in range(20)]
     try:
