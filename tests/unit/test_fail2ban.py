@@ -231,6 +231,11 @@ def test_a_socket_that_is_gone_is_a_failure_with_a_remedy(tmp_path: Path) -> Non
     assert "systemctl start fail2ban" in caught.value.remedy
 
 
+def test_jails_that_the_configuration_names_have_to_be_there(tmp_path: Path) -> None:
+    settings = f"fail2ban: {{socket: {tmp_path}/fail2ban.sock, jails: [sshd]}}"
+    assert Fail2banCollector(context(tmp_path, settings)).detect().found
+
+
 def test_a_container_is_told_to_mount_the_directory(tmp_path: Path) -> None:
     collector = Fail2banCollector(context(tmp_path, "", tmp_path))
 

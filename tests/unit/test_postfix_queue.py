@@ -261,10 +261,20 @@ def test_the_collector_exports_limits_beside_the_counts(queue: Path, tmp_path: P
 
 def test_a_host_without_a_mail_stack_is_told_from_one_with_a_queue(queue: Path, tmp_path: Path) -> None:
     assert not QueueCollector(context(tmp_path / "state", "", tmp_path / "bare")).detect().found
-    configured = f"queue: {{directory: {queue}}}"
-    assert QueueCollector(context(tmp_path / "state", configured)).detect().found
-    shutil.rmtree(queue)
-    assert not QueueCollector(context(tmp_path / "state", configured)).detect().found
+    rootfs = tmp_path / "host"
+    (rootfs / "etc/postfix").mkdir(parents=True)
+    (rootfs / "etc/postfix/main.cf").write_text(f"queue_directory = {queue}\n")
+    native = QueueCollector(context(tmp_path / "state", "", rootfs))
+    assert not native.detect().found
+    (rootfs / str(queue).lstrip("/")).mkdir(parents=True)
+    assert native.detect().found
+
+
+def test_a_queue_that_the_configuration_names_has_to_be_there(tmp_path: Path) -> None:
+    collector = QueueCollector(context(tmp_path / "state", f"queue: {{directory: {tmp_path}/missing}}"))
+    assert collector.detect().found
+    with pytest.raises(SourceError, match=r"the mail queue is not there: .*/missing"):
+        list(collector.collect())
 
 
 def test_a_queue_that_may_not_be_read_is_a_failure_that_says_what_is_needed(queue: Path) -> None:

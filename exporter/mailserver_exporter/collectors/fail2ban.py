@@ -58,8 +58,10 @@ class Fail2banCollector(Collector):
         self._complaint = ""
 
     def detect(self) -> Detection:
-        """Say whether fail2ban's socket exists."""
+        """Say whether fail2ban's socket exists; where the configuration names jails, it has to."""
         path = self.context.config.fail2ban.socket
+        if self.context.config.fail2ban.jails:
+            return Detection(True, f"{path}, jails named in the configuration")
         found = os.path.exists(self.context.host.path(path))
         return Detection(found, str(path) if found else f"no socket {path}")
 

@@ -30,8 +30,10 @@ class _OfQueue(Collector):
         return self.context.config.queue
 
     def detect(self) -> Detection:
-        """Say whether the queue directory of the mail stack, or the configured one, exists."""
+        """Say whether the mail stack has a queue directory; the one that the configuration names has to be there."""
         directory = self._directory()
+        if self.context.config.queue.directory:
+            return Detection(True, f"{directory}, named in the configuration")
         if not directory:
             return Detection(False, "no mail stack found, and no queue.directory in the configuration")
         found = os.path.isdir(self.context.host.path(directory))
