@@ -65,6 +65,13 @@ def test_the_runbook_page_has_its_four_sections_and_fits_a_phone(alert: Rule) ->
         assert (rulefiles.RUNBOOKS / page).exists(), page
 
 
+def test_what_the_runbooks_forget_is_named_as_it_is_remembered() -> None:
+    placeholders = {"JAIL", "MOUNTPOINT", "DIRECTORY", "NAME", "PROJECT/SERVICE", "HOST:PORT/MODULE"}
+    for page in rulefiles.RUNBOOKS.glob("*.md"):
+        names = set(re.findall(r"mailserver-exporter forget ([^`]+)`", page.read_text()))
+        assert names <= placeholders | {collector.name for collector in COLLECTORS}, page.name
+
+
 def test_there_is_no_runbook_page_without_an_alert() -> None:
     assert {page.stem for page in rulefiles.RUNBOOKS.iterdir()} == {alert.name for alert in ALERTS}
 
