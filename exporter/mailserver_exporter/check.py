@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -52,7 +52,8 @@ def _stack(setup: Setup) -> Iterator[Finding]:
     else:
         yield Finding("mail stack", "good", f"{stack.kind} {stack.directory}".strip())
     if stack.problem:
-        yield Finding("mail stack", "bad", stack.problem, f"let the exporter read {stack.directory}/mailcow.conf")
+        file = f"{stack.directory}/mailcow.conf" if stack.kind == "mailcow" else "/etc/postfix/main.cf"
+        yield Finding("mail stack", "bad", stack.problem, f"let the exporter read {file}")
 
 
 def _collectors(setup: Setup) -> Iterator[Finding]:
@@ -134,7 +135,7 @@ def send_test(alertmanager: str, instance: str) -> Finding:
     try:
         with urllib.request.urlopen(request, timeout=10):  # noqa: S310
             pass
-    except (urllib.error.URLError, OSError) as error:
+    except (http.client.HTTPException, OSError) as error:
         return Finding("test alert", "bad", f"{alertmanager} did not take it: {error}", "is Alertmanager running?")
     detail = "handed to Alertmanager; expect it in 15 s, or within the throttle time if a warning was just sent"
     return Finding("test alert", "good", detail)

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from mailserver_exporter import __version__, logs
 from mailserver_exporter.config import ConfigError, load
@@ -209,8 +210,13 @@ def _address(text: str) -> tuple[str, int]:
 
 
 def _url(text: str) -> str:
-    if not text.startswith(("http://", "https://")):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a URL that begins with http:// or https://")
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and text.isprintable()
+    except ValueError:
+        good = False
+    if not good or " " in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a URL such as http://127.0.0.1:9093")
     return text
 
 

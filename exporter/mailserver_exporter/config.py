@@ -286,8 +286,12 @@ class Config:
         off = []
         for limit in fields(Limits):
             usual = {severity for severity, _ in getattr(defaults, limit.name).severities()}
-            present = {severity for severity, _ in getattr(self.limits, limit.name).severities()}
-            off += [f"limits.{limit.name}.{severity}" for severity in sorted(usual - present)]
+            mine = {limit.name: getattr(self.limits, limit.name)}
+            for key, override in getattr(mine[limit.name], "overrides", {}).items():
+                mine[f"{limit.name}.overrides.{key}"] = override
+            for name, each in mine.items():
+                present = {severity for severity, _ in each.severities()}
+                off += [f"limits.{name}.{severity}" for severity in sorted(usual - present)]
         return off
 
 

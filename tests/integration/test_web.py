@@ -223,6 +223,9 @@ def test_users_and_tls_of_the_web_configuration_file(tmp_path: Path) -> None:
         (["--log.level=loud"], "invalid choice"),
         (["nonsense"], "invalid choice"),
         (["check", "--alertmanager.url=ftp://x"], "is not a URL"),
+        (["render", "--output=out", "--exporter.url=http://"], "is not a URL"),
+        (["render", "--output=out", "--exporter.url=http://[x"], "is not a URL"),
+        (["render", "--output=out", "--prometheus.url=http://a:99999"], "is not a URL"),
     ],
 )
 def test_wrong_use_ends_with_status_2_and_says_why(tmp_path: Path, arguments: list[str], told: str) -> None:

@@ -63,6 +63,11 @@ def test_null_switches_a_severity_off_and_it_is_told() -> None:
     ]
 
 
+def test_a_severity_that_an_override_switches_off_is_told() -> None:
+    config = read("limits: {filesystem_usage_ratio: {overrides: {/boot: {warning: null}}}}")
+    assert config.switched_off() == ["limits.filesystem_usage_ratio.overrides./boot.warning"]
+
+
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("1h30m", 5400), ("21d", 1814400), ("0.5h", 1800)])
 def test_durations(text: str, seconds: float) -> None:
     assert read(f"notifications: {{throttle: {text}}}").notifications.throttle == seconds
