@@ -233,7 +233,9 @@ class _Reader:
         try:
             return _convert(value, hint)
         except ValueError as error:
-            self.complain(node, path, f"must be {error}, not {_shown(node)}")
+            # What stands where a secret or its file is expected may be the secret itself.
+            hidden = path.endswith("_file") or ".basic_auth_users." in f".{path}"
+            self.complain(node, path, f"must be {error}" if hidden else f"must be {error}, not {_shown(node)}")
             return None
 
 

@@ -137,6 +137,12 @@ def test_what_is_wrong_is_said(text: str | bytes, told: str) -> None:
     assert any(told in line for line in problems(text)), problems(text)
 
 
+@pytest.mark.parametrize("key", ["telegram: {chat_id: 1, bot_token_file", "heartbeat: {url_file"])
+def test_a_secret_in_the_place_of_its_file_is_not_told(key: str) -> None:
+    [told] = problems(f"notifications: {{{key}: '123456:ABC-secret'}}}}")
+    assert told.endswith("_file: must be an absolute path")
+
+
 def test_deeply_nested_yaml_is_an_error_and_no_crash() -> None:
     assert "not valid YAML" in problems("[" * 5000)[0]
 

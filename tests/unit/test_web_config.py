@@ -8,6 +8,7 @@ from pathlib import Path
 import bcrypt
 import pytest
 
+from mailserver_exporter.schema import ConfigError
 from mailserver_exporter.web_config import WebConfig, load
 from tests.support import certificates
 
@@ -43,6 +44,13 @@ def test_a_renewal_under_way_leaves_the_former_certificate_in_use(
 
     certificates.write(tmp_path / "both.pem")
     assert subject.tls_context() not in (None, first)
+
+
+def test_a_password_in_the_place_of_its_hash_is_not_told(tmp_path: Path) -> None:
+    (tmp_path / "web.yml").write_text("basic_auth_users: {admin: hunter2}\n")
+    with pytest.raises(ConfigError, match=r"basic_auth_users\.admin: must be a bcrypt hash") as caught:
+        load(tmp_path / "web.yml")
+    assert "hunter2" not in str(caught.value)
 
 
 def test_a_certificate_that_is_missing_at_the_start_is_an_error(tmp_path: Path) -> None:
