@@ -270,6 +270,17 @@ def test_a_host_without_a_mail_stack_is_told_from_one_with_a_queue(queue: Path, 
     assert native.detect().found
 
 
+def test_does_not_touch_a_queue_that_it_knows_to_detect_it(tmp_path: Path) -> None:
+    (tmp_path / "host/etc/postfix").mkdir(parents=True)
+    (tmp_path / "host/etc/postfix/main.cf").touch()
+    given = context(tmp_path / "state", "", tmp_path / "host")
+    assert not QueueCollector(given).detect().found
+    given.expectations.expect("collector", {"queue"})
+    assert QueueCollector(given).detect().found
+    given.expectations.forget("queue")
+    assert not QueueCollector(given).detect().found
+
+
 def test_a_queue_that_the_configuration_names_has_to_be_there(tmp_path: Path) -> None:
     collector = QueueCollector(context(tmp_path / "state", f"queue: {{directory: {tmp_path}/missing}}"))
     assert collector.detect().found
