@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import promql_parser
@@ -11,6 +12,7 @@ import requests
 import yaml
 
 from mailserver_exporter.collectors.temperature import TemperatureCollector
+from mailserver_exporter.config import Limits
 from tests.rules import rulefiles
 from tests.support import golden
 from tests.support.contexts import context
@@ -54,6 +56,18 @@ def test_the_exporter_exposes_every_metric_and_label_that_a_rule_names(tmp_path:
 
     assert wanted.keys() - exposed.keys() == set()
     assert {name: odd for name, labels in wanted.items() if (odd := labels - exposed[name] - TARGET_LABELS)} == {}
+
+
+def test_every_limit_is_exported_and_has_an_alert() -> None:
+    limits = {f"mailserver_threshold_{limit.name}" for limit in fields(Limits)}
+    exposed = {family.name for family in golden.committed() if family.name.startswith("mailserver_threshold_")}
+    compared = {
+        node.name
+        for alert in rulefiles.alerts()
+        for node in alert.nodes(promql_parser.VectorSelector)
+        if node.name.startswith("mailserver_threshold_")
+    }
+    assert limits == exposed == compared
 
 
 @pytest.fixture(params=RELEASES)
