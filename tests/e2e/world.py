@@ -85,8 +85,8 @@ class World(MailHost):
         settings = {**self.settings(), **_SETTINGS}
         self.stacks = {}
         for release in RELEASES:
-            stack = Stack(self.folder / release, settings, release)
-            self.stacks[release] = self._cleanup.enter_context(stack)  # type: ignore[assignment]
+            self.stacks[release] = Stack(self.folder / release, settings, release)
+            self._cleanup.enter_context(self.stacks[release])
         for release, stack in self.stacks.items():
             wait_for(f"the stack of {release} is quiet", stack.quiet, 60, pause=0.2)
 

@@ -174,9 +174,10 @@ class Watchers:
         return bool(watched) and not failed and not alerts and names <= ALWAYS
 
     def logged(self) -> Iterator[dict[str, Any]]:
-        """Yield the lines of the alert log, without what is there always."""
+        """Yield the whole lines of the alert log, without what is there always."""
         file = self.exporter.state / "alerts.jsonl"
-        for line in file.read_text().splitlines() if file.exists() else ():
+        written, _, _ = (file.read_text() if file.exists() else "").rpartition("\n")
+        for line in written.splitlines():
             record = json.loads(line)
             if record["alertname"] not in ALWAYS:
                 yield record

@@ -1,4 +1,4 @@
-"""A file system is filled to 95 percent."""
+"""A file system is filled to 95 percent; the warning of the same is not sent beside the critical alert."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ EXPECTED = [("FilesystemSpaceLow", "critical")]
 
 
 def inject(world: World) -> None:
-    (world.small / "filling").write_bytes(bytes(int(16 * 2**20 * 0.95)))
+    with world.unseen():
+        (world.small / "filling").write_bytes(bytes(int(16 * 2**20 * 0.95)))
 
 
 def recover(world: World) -> None:
-    (world.small / "filling").unlink()
+    with world.unseen():
+        (world.small / "filling").unlink()
