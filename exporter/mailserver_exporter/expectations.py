@@ -6,14 +6,15 @@ adds to it; ``mailserver-exporter forget`` takes away, also while the exporter r
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import logging
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -93,9 +94,15 @@ class Expectations:
             return {str(kind): {str(name) for name in names} for kind, names in data.items()}
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
-            # A damaged memory must not stop the watching; what is present is learnt again.
-            self._complain(f"cannot use {self.file}, starting to learn anew: {error}")
+        except OSError as error:
+            self._complain(f"cannot read {self.file}: {error.strerror}")
+            return {kind: set(names) for kind, names in self._known.items()}
+        except (ValueError, AttributeError, TypeError, RecursionError) as error:
+            # A damaged memory must not stop the watching; what is present is learnt again, and the admin may look.
+            self._complain(f"cannot use {self.file}, kept as {self.file.name}.damaged and learnt anew: {error}")
+            if self._remember:
+                with contextlib.suppress(OSError):
+                    shutil.copyfile(self.file, self.file.with_name(f"{self.file.name}.damaged"))
             return {kind: set(names) for kind, names in self._known.items()}
 
     def _change(self, change: Callable[[dict[str, set[str]]], object]) -> None:
@@ -120,7 +127,7 @@ class Expectations:
             change(self._known)
             self._complain(f"cannot remember what was seen in {self.file}: {error.strerror or error}")
 
-    @contextmanager
+    @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         self.file.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

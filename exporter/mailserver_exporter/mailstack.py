@@ -6,6 +6,7 @@ its ``/etc/postfix/main.cf``. Looked at again every minute, because a stack may 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import threading
@@ -18,7 +19,9 @@ from mailserver_exporter.host import Host
 from mailserver_exporter.sources import SourceError, files, postfix_conf, shellconf
 
 _DIRECTORIES = ("/opt/mailcow-dockerized", "/srv/mailcow-dockerized", "/root/mailcow-dockerized")
-_DOCKER_VOLUMES = "/var/lib/docker/volumes"
+_DOCKER_CONFIGURATION = "/etc/docker/daemon.json"
+_DOCKER_DATA = "/var/lib/docker"
+_HOST_NAME = re.compile(r"(?=.{1,253}$)(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*")
 _REFRESH_SECONDS = 60.0
 
 
@@ -94,17 +97,33 @@ class MailStack:
             ports[name] = int(port) if re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65536 else default
             bind = host or (values.get("HTTPS_BIND", "") if name == "HTTPS_PORT" else "")
             hosts[name] = "127.0.0.1" if bind in ("", "0.0.0.0", "[::]", "::") else bind.strip("[]")  # noqa: S104
+        volumes = f"{_docker_data(self._host)}/volumes"
         return Stack(
             "mailcow",
             directory=directory,
-            hostname=values.get("MAILCOW_HOSTNAME", ""),
-            queue_directory=f"{_DOCKER_VOLUMES}/{project}_postfix-vol-1/_data",
-            vmail_directory=f"{_DOCKER_VOLUMES}/{project}_vmail-vol-1/_data",
+            hostname=_host_name(values.get("MAILCOW_HOSTNAME", "")),
+            queue_directory=f"{volumes}/{project}_postfix-vol-1/_data",
+            vmail_directory=f"{volumes}/{project}_vmail-vol-1/_data",
             project=project,
             ports=ports,
             hosts=hosts,
             problem=problem,
         )
+
+
+def _docker_data(host: Host) -> str:
+    """Return where Docker keeps its volumes: ``data-root`` of its daemon.json, dockerd(8), or the usual place."""
+    try:
+        content = json.loads(files.read(host.path(_DOCKER_CONFIGURATION)))
+    except (OSError, SourceError, ValueError, RecursionError):
+        return _DOCKER_DATA  # as for nearly everybody; where it is wrong, the queue is told to be missing
+    root = content.get("data-root") if isinstance(content, dict) else None
+    return root.rstrip("/") if isinstance(root, str) and root.startswith("/") else _DOCKER_DATA
+
+
+def _host_name(text: str) -> str:
+    """Return a name that can be sent in TLS, or nothing: main.cf may hold a variable, and anything a typing error."""
+    return text if _HOST_NAME.fullmatch(text) else ""
 
 
 def _native(path: str) -> Stack:
@@ -117,7 +136,7 @@ def _native(path: str) -> Stack:
     directory = values.get("queue_directory", "")
     return Stack(
         "native",
-        hostname=values.get("myhostname", ""),
+        hostname=_host_name(values.get("myhostname", "")),
         queue_directory=directory if directory.startswith("/") else "/var/spool/postfix",
         vmail_directory="/var/vmail",
         problem=problem,

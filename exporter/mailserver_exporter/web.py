@@ -173,7 +173,12 @@ class Server(ThreadingHTTPServer):
             log.warning("more than %d connections at once, one was dropped", MAX_CONNECTIONS)
             self.shutdown_request(request)
             return
-        super().process_request(request, client_address)
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:
+            # No thread could be started; the base class closes the connection.
+            self._slots.release()
+            raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Do the TLS handshake here, where it can hold up nobody else."""

@@ -39,6 +39,8 @@ def test_a_damaged_file_is_told_and_learnt_anew(tmp_path: Path, content: str, ca
     expectations = Expectations(tmp_path)
     assert "sshd" in expectations.expect("jail", ["sshd"])
     assert json.loads((tmp_path / "expected.json").read_text())["jail"]
+    if "expected.json" in caplog.text:
+        assert (tmp_path / "expected.json.damaged").read_text() == content
     assert "expected.json" in caplog.text or content == '{"jail": {"a": [1]}}'
 
 

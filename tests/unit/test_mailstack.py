@@ -68,6 +68,20 @@ def test_mailcow_somewhere_else_is_named_in_the_configuration(tmp_path: Path) ->
     assert stack.queue_directory == "/var/lib/docker/volumes/post_postfix-vol-1/_data"
 
 
+def test_volumes_are_where_docker_keeps_its_data(tmp_path: Path) -> None:
+    write(tmp_path, "opt/mailcow-dockerized/mailcow.conf", MAILCOW_CONF)
+    write(tmp_path, "etc/docker/daemon.json", '{"data-root": "/srv/docker/"}')
+    assert detect(tmp_path).queue_directory == "/srv/docker/volumes/mailcowdockerized_postfix-vol-1/_data"
+    write(tmp_path, "etc/docker/daemon.json", '{"data-root": 5')
+    assert detect(tmp_path).queue_directory.startswith("/var/lib/docker/volumes/")
+
+
+@pytest.mark.parametrize("name", ["mail.$mydomain", "a..b", "-a.example", "a b", "x" * 64, "a." * 130])
+def test_what_is_no_host_name_is_not_taken_for_one(tmp_path: Path, name: str) -> None:
+    write(tmp_path, "etc/postfix/main.cf", f"myhostname = {name}\n")
+    assert detect(tmp_path).hostname == ""
+
+
 def test_an_unreadable_mailcow_conf_is_told_and_the_defaults_hold(tmp_path: Path) -> None:
     (tmp_path / "opt/mailcow-dockerized/mailcow.conf").mkdir(parents=True)
     stack = detect(tmp_path)

@@ -94,4 +94,4 @@ def test_never_takes_the_container_s_own_network_for_the_host_s(tmp_path: Path) 
     with pytest.raises(SourceError, match=r"cannot read .*/proc/1/net/dev") as raised:
         machine.scrape()
 
-    assert "pid: host" in raised.value.remedy
+    assert "compose/compose.yml" in raised.value.remedy

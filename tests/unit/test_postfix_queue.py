@@ -305,3 +305,12 @@ def test_a_queue_that_may_not_be_read_is_a_failure_that_says_what_is_needed(queu
         for folder, mode in zip(above, modes, strict=True):
             folder.chmod(mode)
     assert "CAP_DAC_READ_SEARCH" in caught.value.remedy
+
+
+def test_mailcow_has_a_queue_whether_it_was_seen_or_not(tmp_path: Path) -> None:
+    (tmp_path / "opt/mailcow-dockerized").mkdir(parents=True)
+    (tmp_path / "opt/mailcow-dockerized/mailcow.conf").touch()
+    collector = QueueCollector(context(tmp_path / "state", "", tmp_path))
+    assert collector.detect().found
+    with pytest.raises((SourceError, OSError)):
+        list(collector.collect())

@@ -114,11 +114,24 @@ def test_does_not_touch_a_store_that_it_knows_to_detect_it(store: Path) -> None:
 def test_says_where_there_is_no_store(tmp_path: Path) -> None:
     nowhere = VmailCollector(context(tmp_path, "mail_stack: {kind: none}"))
     assert (nowhere.detect().found, "no mail stack" in nowhere.detect().detail) == (False, True)
-    missing = VmailCollector(context(tmp_path, f"vmail: {{directory: {tmp_path}/missing}}"))
+    (tmp_path / "etc/postfix").mkdir(parents=True)
+    (tmp_path / "etc/postfix/main.cf").touch()
+    missing = VmailCollector(context(tmp_path, rootfs=tmp_path))
     assert (missing.detect().found, "No such file" in missing.detect().detail) == (False, True)
-    (tmp_path / "file").touch()
-    file = VmailCollector(context(tmp_path, f"vmail: {{directory: {tmp_path}/file}}"))
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var/vmail").touch()
+    file = VmailCollector(context(tmp_path, rootfs=tmp_path))
     assert (file.detect().found, "not a directory" in file.detect().detail) == (False, True)
+
+
+def test_a_store_that_must_be_there_is_missed_though_it_was_never_seen(tmp_path: Path) -> None:
+    named = VmailCollector(context(tmp_path, f"vmail: {{directory: {tmp_path}/missing}}"))
+    (tmp_path / "opt/mailcow-dockerized").mkdir(parents=True)
+    (tmp_path / "opt/mailcow-dockerized/mailcow.conf").touch()
+    of_mailcow = VmailCollector(context(tmp_path, rootfs=tmp_path))
+    for collector in (named, of_mailcow):
+        assert collector.detect().found
+        assert [s.value for s in Exposition.of(collector.collect()).all("mailserver_vmail_exists")] == [0]
 
 
 def test_compares_with_the_configured_owner(store: Path) -> None:

@@ -15,6 +15,7 @@ from mailserver_exporter.config import Config, Limit, Section
 from mailserver_exporter.expectations import Expectations
 from mailserver_exporter.host import Host
 from mailserver_exporter.mailstack import MailStack
+from mailserver_exporter.sources import SourceError, files
 from mailserver_exporter.sources.processes import ProcessTable
 
 if TYPE_CHECKING:
@@ -91,6 +92,23 @@ class Collector(ABC):
 
     def close(self) -> None:  # noqa: B027 - most collectors hold nothing open
         """Let go of connections and files; the collector is not used afterwards."""
+
+
+def read_of_first_process(host: Host, name: str, fallback: str) -> bytes:
+    """Read a file of /proc as process 1 sees it: its mounts and its network are the host's, also from a container.
+
+    On the host itself ``fallback`` serves those who may not read it. Raises SourceError in a container, where our own
+    mounts and network would pass for the host's.
+    """
+    try:
+        return files.read(host.proc(f"1/{name}"))
+    except (FileNotFoundError, PermissionError) as error:
+        if host.in_container:
+            raise SourceError(
+                f"cannot read {error.filename}: {error.strerror}",
+                remedy=f"mount the host's / with its /proc at {host.rootfs}, as compose/compose.yml does",
+            ) from error
+        return files.read(host.proc(fallback))
 
 
 def thresholds(name: str, help_text: str, limits: Iterable[tuple[dict[str, str], Limit]]) -> GaugeMetricFamily:

@@ -12,7 +12,7 @@ from functools import partial
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from mailserver_exporter.collectors.base import Collector, Context, thresholds
+from mailserver_exporter.collectors.base import Collector, Context, read_of_first_process, thresholds
 from mailserver_exporter.host import Host
 from mailserver_exporter.sources import SourceError, files, mountinfo
 from mailserver_exporter.sources.mountinfo import Mount
@@ -69,7 +69,7 @@ class FilesystemCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield sizes, faults, presence and limits."""
-        everything = mountinfo.parse(_read(self.context.host))
+        everything = mountinfo.parse(read_of_first_process(self.context.host, "mountinfo", "self/mountinfo"))
         mounts = self._watched(everything)
         calls = {mount: partial(_statvfs, self.context.host, mount) for mount in mounts.values()}
         answers = self.context.hanging_calls.run(calls, _PATIENCE_SECONDS)
@@ -167,20 +167,6 @@ def is_lasting(mount: Mount, fstab: Mapping[str, frozenset[str]], automounts: It
         return False
     whole = mount.root == "/" or mount.fstype in _MANY_DEVICES
     return whole and (mount.device.startswith("/dev/") or _LASTING_TYPES.fullmatch(mount.fstype) is not None)
-
-
-def _read(host: Host) -> bytes:
-    """Read what process 1 sees mounted, which is the host's view also from a container."""
-    try:
-        return files.read(host.proc("1/mountinfo"))
-    except (FileNotFoundError, PermissionError) as error:
-        if host.in_container:
-            # What we see mounted ourselves would pass for the host's.
-            raise SourceError(
-                f"cannot read {error.filename}: {error.strerror}",
-                remedy="give the container the host's process ids: pid: host in the compose file",
-            ) from error
-        return files.read(host.proc("self/mountinfo"))
 
 
 def _statvfs(host: Host, mount: Mount) -> os.statvfs_result:

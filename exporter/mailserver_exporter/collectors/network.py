@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from mailserver_exporter.collectors.base import Collector
-from mailserver_exporter.sources import SourceError, files, netdev
+from mailserver_exporter.collectors.base import Collector, read_of_first_process
+from mailserver_exporter.sources import netdev
 from mailserver_exporter.sources.netdev import Link
 
 # The host's ends of the containers' interfaces get a new name at each start of a container, so that their series
@@ -36,7 +36,7 @@ class NetworkCollector(Collector):
         """Yield the counters of each interface, then the state of their links."""
         interfaces = {
             name: traffic
-            for name, traffic in netdev.parse(self._read()).items()
+            for name, traffic in netdev.parse(read_of_first_process(self.context.host, "net/dev", "net/dev")).items()
             if not name.startswith(_EXCLUDED_PREFIX)
         }
         for field in netdev.FIELDS:
@@ -47,20 +47,6 @@ class NetworkCollector(Collector):
                 family.add_metric([name], getattr(traffic, field))
             yield family
         yield from _links(self._links(interfaces))
-
-    def _read(self) -> bytes:
-        """Read what process 1 sees, which is the host's network also from a container with a network of its own."""
-        host = self.context.host
-        try:
-            return files.read(host.proc("1/net/dev"))
-        except (FileNotFoundError, PermissionError) as error:
-            if host.in_container:
-                # Our own network would pass for the host's.
-                raise SourceError(
-                    f"cannot read {error.filename}: {error.strerror}",
-                    remedy="give the container the host's process ids: pid: host in the compose file",
-                ) from error
-            return files.read(host.proc("net/dev"))
 
     def _links(self, names: Iterable[str]) -> dict[str, Link]:
         links = {}

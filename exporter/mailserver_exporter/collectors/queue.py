@@ -36,6 +36,8 @@ class _OfQueue(Collector):
             return Detection(True, f"{directory}, named in the configuration")
         if not directory:
             return Detection(False, "no mail stack found, and no queue.directory in the configuration")
+        if self.context.mailstack.get().kind == "mailcow":
+            return Detection(True, f"{directory}, mailcow's")
         if self.name in self.context.expectations.expect("collector", ()):
             return Detection(True, directory)  # not touched here: its disk may hang, and the scrape with it
         found = os.path.isdir(self.context.host.path(directory))

@@ -70,7 +70,7 @@ class VmailCollector(Collector):
         directory = self._directory()
         if not directory:
             return Detection(False, "no mail stack found whose mail store is known, and vmail.directory is not set")
-        if directory in self.context.expectations.expect("vmail", ()):
+        if self._is_certain() or directory in self.context.expectations.expect("vmail", ()):
             return Detection(True, directory)
         key = ("vmail", directory)
         calls = {key: lambda: os.stat(self.context.host.path(directory))}
@@ -99,7 +99,13 @@ class VmailCollector(Collector):
         directory = self._directory()
         present = {directory} if directory and self._status(directory) else set()
         seen = self.context.expectations.expect("vmail", present)
-        return [directory] if self._section.directory else sorted(seen)
+        if self._section.directory:
+            return [directory]
+        return sorted(seen | {directory} if self._is_certain() else seen)
+
+    def _is_certain(self) -> bool:
+        """Say whether a store must be there, seen before or not: the configuration names it, or mailcow has one."""
+        return self._section.directory is not None or self.context.mailstack.get().kind == "mailcow"
 
     def _status(self, directory: str) -> os.stat_result | None:
         try:
