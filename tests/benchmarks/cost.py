@@ -31,8 +31,14 @@ def measure(host: MailHost, folder: Path) -> bool:
     add_containers(host, CONTAINERS)
     settings = host.settings()
     with (
-        Exporter(folder / "exporter", yaml.safe_dump({**settings, "filesystem": {}})) as exporter,
-        peers.node_exporter(folder) as (node, node_url),
+        # The environment is what the image and `make run` give it.
+        Exporter(
+            folder / "exporter",
+            yaml.safe_dump({**settings, "filesystem": {}}),
+            environment={"MALLOC_ARENA_MAX": "1"},
+        ) as exporter,
+        peers.node_exporter(folder, "--collector.processes") as (node, node_url),
+        peers.node_exporter(folder) as (plain, plain_url),
         peers.blackbox_exporter(folder, settings["ports"]["targets"]) as (blackbox, probe_urls),
     ):
         assert isinstance(exporter, Exporter)
@@ -40,6 +46,7 @@ def measure(host: MailHost, folder: Path) -> bool:
         work = {
             "mailserver-exporter": (exporter, lambda: peers.get(url)),
             "node_exporter": (node, lambda: peers.get(node_url)),
+            "node_exporter without processes": (plain, lambda: peers.get(plain_url)),
             "blackbox_exporter": (blackbox, lambda: [peers.get(probe) for probe in probe_urls]),
         }
         for _, scrape in work.values():
@@ -72,7 +79,7 @@ def measure(host: MailHost, folder: Path) -> bool:
     pair = ("node_exporter", "blackbox_exporter")
     rows.append(
         [
-            "the two peers together",
+            "node_exporter and blackbox_exporter",
             f"{sum(rss[name] for name in pair) / MIB:.1f} MiB",
             f"{sum(scrapes[name][1].median for name in pair) * 1000:.1f} ms",
             f"{sum(scrapes[name][0].median for name in pair) * 1000:.0f} ms",
@@ -85,7 +92,8 @@ def measure(host: MailHost, folder: Path) -> bool:
         rows,
     )
     print(f"lines in our exposition: {series['mailserver-exporter']}")
-    ours, nodes = scrapes["mailserver-exporter"][1].median, scrapes["node_exporter"][1].median
+    # The harder comparison: without processes, which we count, node_exporter costs less than half.
+    ours, nodes = scrapes["mailserver-exporter"][1].median, scrapes["node_exporter without processes"][1].median
     good = rss["mailserver-exporter"] < MAX_RSS and ours <= nodes
-    print(f"budget: RSS under 40 MiB and a scrape's CPU no more than node_exporter's: {'holds' if good else 'BROKEN'}")
+    print(f"budget: RSS under 40 MiB, a scrape's CPU no more than node_exporter's own: {'holds' if good else 'BROKEN'}")
     return good

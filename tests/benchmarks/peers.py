@@ -21,15 +21,15 @@ _DIALOGS: dict[str, dict[str, Any]] = {
 
 
 @contextlib.contextmanager
-def node_exporter(folder: Path) -> Iterator[tuple[Program, str]]:
-    """Run node_exporter with the collectors that we have, too; yield it and its metrics URL."""
+def node_exporter(folder: Path, *flags: str) -> Iterator[tuple[Program, str]]:
+    """Run node_exporter; yield it and its metrics URL."""
     port = free_port()
     url = f"http://127.0.0.1:{port}/metrics"
     command = [
         *(program("prometheus-node-exporter"), f"--web.listen-address=127.0.0.1:{port}"),
-        "--collector.processes",
+        *flags,
     ]
-    with Program(command, folder / "node_exporter.log", ready=lambda: answers(url)) as running:
+    with Program(command, folder / f"node_exporter-{port}.log", ready=lambda: answers(url)) as running:
         yield running, url
 
 
