@@ -60,6 +60,7 @@ class DockerEngine:
         self._program: Program | None = None
         self._client: docker.DockerClient | None = None
         self._frozen = False
+        self._ours = False
 
     @property
     def host(self) -> str:
@@ -81,6 +82,7 @@ class DockerEngine:
     def start(self) -> DockerEngine:
         """Start the daemon and wait until it answers; containers with a restart policy come back."""
         fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._ours = True
         self._make_bridge()
         command = [
             DOCKERD,
@@ -157,7 +159,9 @@ class DockerEngine:
                     self.remove_containers()
             self.stop()
             self._remove_cgroups()
-            _run("ip", "link", "delete", _BRIDGE)
+            if self._ours:
+                # Whoever gave up waiting for the lock must not take the bridge from the one that holds it.
+                _run("ip", "link", "delete", _BRIDGE)
             shutil.rmtree(self.folder)
         finally:
             self._lock.close()
