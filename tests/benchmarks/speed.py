@@ -40,7 +40,7 @@ def measure(host: MailHost, folder: Path) -> bool:
         rows.append([name, f"{times.median:.0f} s", f"{times.worst:.0f} s", len(times.values)])
     rows.append(["all", f"{everything.median:.0f} s", f"{everything.worst:.0f} s", len(everything.values)])
     table("From a fault to the Telegram message, shipped settings", ["fault", "median", "worst", "measured"], rows)
-    good = 0 < min(everything.values) and everything.median <= MEDIAN and everything.worst <= WORST
+    good = min(everything.values) > 0 and everything.median <= MEDIAN and everything.worst <= WORST
     print(f"promise: {MEDIAN:.0f} s at the median, {WORST:.0f} s at worst: {'holds' if good else 'BROKEN'}")
     return good
 
