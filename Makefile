@@ -60,11 +60,11 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 
 # After a change of the dependencies in pyproject.toml; needs uv.
 requirements: COMPILE = uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
-	--python-version 3.10 --no-config pyproject.toml
+	--python-version 3.10 --no-config
 requirements:
-	$(COMPILE) --output-file requirements.txt
-	$(COMPILE) --only-group build --output-file requirements-build.txt || true
-	$(COMPILE) --group test --output-file requirements-dev.txt
+	$(COMPILE) pyproject.toml --output-file requirements.txt
+	$(COMPILE) --group pyproject.toml:build --output-file requirements-build.txt
+	$(COMPILE) pyproject.toml --group test --output-file requirements-dev.txt
 
 clean:
 	rm -rf $(VENV) $(CACHE) .run
