@@ -237,10 +237,16 @@ def test_fails_without_a_users_name_where_the_store_may_not_be_read(
     assert "user0" not in caplog.text
 
 
+def on_postfix_host(root: Path) -> VmailCollector:
+    """Return a collector on a host with a plain Postfix, whose mail store may be there or not."""
+    (root / "etc/postfix").mkdir(parents=True)
+    (root / "etc/postfix/main.cf").touch()
+    return VmailCollector(context(root / "state", rootfs=root))
+
+
 def test_is_not_detected_where_it_may_not_be_seen(open_folder: Path) -> None:
-    store = make_store(open_folder / "closed/vmail")
-    store.parent.chmod(0o700)
-    collector = collector_of(store)
+    make_store(open_folder / "var/vmail").parent.chmod(0o700)
+    collector = on_postfix_host(open_folder)
     with nobody():
         detection = collector.detect()
     assert not detection.found
@@ -331,9 +337,9 @@ def test_a_hung_file_system_holds_up_nothing(tmp_path: Path, caplog: pytest.LogC
 
 
 def test_a_file_system_that_hangs_before_it_was_ever_seen_is_not_waited_for(tmp_path: Path) -> None:
-    mountpoint = tmp_path / "vmail"
-    mountpoint.mkdir()
-    collector = collector_of(mountpoint)
+    mountpoint = tmp_path / "var/vmail"
+    mountpoint.mkdir(parents=True)
+    collector = on_postfix_host(tmp_path)
     with Program([sys.executable, fuse_server.__file__, mountpoint], tmp_path / "log") as server:
         try:
             wait_for("the file system is mounted", lambda: os.path.ismount(mountpoint))
@@ -343,7 +349,7 @@ def test_a_file_system_that_hangs_before_it_was_ever_seen_is_not_waited_for(tmp_
             details = {collector.detect().detail for _ in range(5)}
 
             assert time.monotonic() - start < 2
-            assert details == {f"{mountpoint}: does not answer"}
+            assert details == {"/var/vmail: does not answer"}
             server.send(signal.SIGCONT)
             wait_for("it is detected", lambda: collector.detect().found)
         finally:
