@@ -6,6 +6,7 @@ import re
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -34,6 +35,10 @@ def exposition(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exposition]
 def test_is_what_the_golden_file_says(exposition: Exposition) -> None:
     found = {family.name: family for family in golden.families(exposition)}
     known = {family.name: family for family in golden.committed()}
+    for name in found.keys() & known.keys():
+        # Block I/O is counted for some devices and kernels only; a family without a series shows no labels.
+        if name.startswith("container_fs_") and not found[name].labels:
+            found[name] = replace(found[name], labels=known[name].labels)
     assert {name: family for name, family in found.items() if known.get(name) != family} == {}, "run make golden"
     missing = [name for name in known if name not in found and not name.startswith(golden.MAY_BE_ABSENT)]
     assert missing == [], "run make golden"
