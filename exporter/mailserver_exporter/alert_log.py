@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from mailserver_exporter.config import AlertLog
+from mailserver_exporter.settings.notifications import AlertLog
 
 _MAX_TEXT = 4000
 

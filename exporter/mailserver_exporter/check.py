@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from mailserver_exporter.app import Setup
-from mailserver_exporter.config import Notifications
+from mailserver_exporter.settings.notifications import Notifications
 
 _WAIT_SECONDS = 15.0
 

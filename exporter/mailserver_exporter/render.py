@@ -19,8 +19,9 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from mailserver_exporter.config import Config, ConfigError, Email, Notifications, Problem, Telegram
+from mailserver_exporter.config import Config, ConfigError, Problem
 from mailserver_exporter.resources import shipped
+from mailserver_exporter.settings.notifications import Email, Notifications, Telegram
 
 _HEADER = "# Written by `mailserver-exporter render` from config.yml; changes made here are lost.\n"
 _MAX_SECRET_BYTES = 4096

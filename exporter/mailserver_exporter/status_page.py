@@ -9,7 +9,7 @@ from html import escape
 
 from mailserver_exporter import __version__
 from mailserver_exporter.app import App
-from mailserver_exporter.config import Limits
+from mailserver_exporter.settings.limits import Limits
 
 _STYLE = """
 :root{color-scheme:light dark}body{font:16px/1.4 system-ui,sans-serif;margin:1.5rem auto;max-width:60rem;padding:0 1rem}

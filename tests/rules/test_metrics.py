@@ -12,7 +12,7 @@ import requests
 import yaml
 
 from mailserver_exporter.collectors.temperature import TemperatureCollector
-from mailserver_exporter.config import Limits
+from mailserver_exporter.settings.limits import Limits
 from tests.rules import rulefiles
 from tests.support import golden
 from tests.support.contexts import context

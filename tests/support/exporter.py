@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
-from mailserver_exporter.config import Config, Section
+from mailserver_exporter.config import Config
+from mailserver_exporter.settings.types import Section
 from tests.support.metrics import Exposition
 from tests.support.processes import Program, answers, free_port
 from tests.support.tools import ROOT

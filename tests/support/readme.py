@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from mailserver_exporter.config import DurationLimit, Limit, Limits, RatioLimit
+from mailserver_exporter.settings.limits import DurationLimit, Limit, Limits, RatioLimit
 from tests.support import golden
 from tests.support.golden import Family
 from tests.support.tools import ROOT

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mailserver_exporter.alert_log import AlertLogFile, PayloadError, parse
-from mailserver_exporter.config import AlertLog
+from mailserver_exporter.settings.notifications import AlertLog
 
 # What Alertmanager 0.25 posts (webhook_config), recorded with `nc -l` behind a receiver, shortened.
 PAYLOAD: dict[str, Any] = {

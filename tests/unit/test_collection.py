@@ -14,7 +14,7 @@ from prometheus_client.metrics_core import Metric
 
 from mailserver_exporter.collection import Collection
 from mailserver_exporter.collectors.base import Collector, Detection, Schedule
-from mailserver_exporter.config import Section
+from mailserver_exporter.settings.types import Section
 from mailserver_exporter.sources import SourceError
 from tests.support.contexts import context
 from tests.support.metrics import Exposition

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from mailserver_exporter.collectors import COLLECTORS
-from mailserver_exporter.config import Config, ConfigError, Limits, Section, load
+from mailserver_exporter.config import Config, ConfigError, load
 from mailserver_exporter.schema import read_text
+from mailserver_exporter.settings.limits import Limits
+from mailserver_exporter.settings.types import Section
 from tests.support.contexts import context
 
 

@@ -176,9 +176,9 @@ def test_all_settings_are_shown_with_their_defaults(monkeypatch: pytest.MonkeyPa
 
 
 def channels() -> list[Any]:
-    from mailserver_exporter import config
+    from mailserver_exporter.settings import notifications
 
-    return [config.Telegram, config.Email, config.Heartbeat]
+    return [notifications.Telegram, notifications.Email, notifications.Heartbeat]
 
 
 def settings(section: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

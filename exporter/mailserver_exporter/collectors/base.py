@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, ClassVar
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from mailserver_exporter.config import Config, Limit, Section
+from mailserver_exporter.config import Config
 from mailserver_exporter.expectations import Expectations
 from mailserver_exporter.host import Host
 from mailserver_exporter.mailstack import MailStack
+from mailserver_exporter.settings.limits import Limit
+from mailserver_exporter.settings.types import Section
 from mailserver_exporter.sources import SourceError, files
 from mailserver_exporter.sources.processes import ProcessTable
 

@@ -13,8 +13,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from mailserver_exporter.collectors.base import Collector, Context, Detection, Schedule, thresholds
-from mailserver_exporter.config import PortTarget
 from mailserver_exporter.mailstack import Stack
+from mailserver_exporter.settings.mail import PortTarget
 from mailserver_exporter.sources import listening
 from mailserver_exporter.sources.probe import MODULES, REASONS, Prober, Result, Target
 

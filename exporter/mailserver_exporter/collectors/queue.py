@@ -15,7 +15,7 @@ from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from mailserver_exporter.collectors.base import Collector, Context, Detection, Schedule, thresholds
-from mailserver_exporter.config import Section
+from mailserver_exporter.settings.types import Section
 from mailserver_exporter.sources import postfix_queue, queue_listing, showq
 from mailserver_exporter.sources.postfix_queue import QueueCounter
 from mailserver_exporter.sources.queue_listing import Figures, Listing

@@ -1,0 +1,85 @@
+"""Limits: each is exported as ``mailserver_threshold_*`` beside what it limits."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from mailserver_exporter.settings.types import Amount, Duration, Ratio
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """One limit per severity; None (``null`` in the file) switches that severity off."""
+
+    info: Amount | None = None
+    warning: Amount | None = None
+    critical: Amount | None = None
+
+    # Set where the smaller value is the worse one, as with the time that a certificate has left.
+    falling = False
+
+    def severities(self) -> Iterator[tuple[str, float]]:
+        """Yield (severity, value) of those that are switched on, mildest first."""
+        for severity in ("info", "warning", "critical"):
+            value = getattr(self, severity)
+            if value is not None:
+                yield severity, value
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield (key, message) for severities in the wrong order."""
+        order = list(self.severities())
+        for (milder, low), (worse, high) in itertools.pairwise(order):
+            if (high >= low) if self.falling else (high <= low):
+                relation = "below" if self.falling else "above"
+                yield worse, f"must be {relation} {milder} ({low:g}), not {high:g}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RatioLimit(Limit):
+    """Limits of a ratio between 0 and 1."""
+
+    info: Ratio | None = None
+    warning: Ratio | None = None
+    critical: Ratio | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DurationLimit(Limit):
+    """Limits of a time, in seconds."""
+
+    info: Duration | None = None
+    warning: Duration | None = None
+    critical: Duration | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemainingLimit(DurationLimit):
+    """Limits of a time that is left, in seconds: less is worse."""
+
+    falling = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilesystemLimit(RatioLimit):
+    """Limits of used space, with overrides by mountpoint."""
+
+    overrides: Mapping[str, RatioLimit] = field(default_factory=dict)
+
+    def of(self, mountpoint: str) -> RatioLimit:
+        """Return the limits that hold for one mountpoint."""
+        return self.overrides.get(mountpoint, self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Every limit; each is exported as ``mailserver_threshold_*`` beside what it limits."""
+
+    cpu_usage_ratio: RatioLimit = RatioLimit(warning=0.8, critical=0.9)
+    memory_usage_ratio: RatioLimit = RatioLimit(warning=0.8, critical=0.9)
+    filesystem_usage_ratio: FilesystemLimit = field(default=FilesystemLimit(warning=0.8, critical=0.9))
+    load_per_core: Limit = Limit(info=1.0, critical=1.7)
+    queue_messages: Limit = Limit(warning=10, critical=50)
+    queue_oldest_message_age_seconds: DurationLimit = DurationLimit(warning=3600, critical=4 * 3600)
+    certificate_remaining_seconds: RemainingLimit = RemainingLimit(warning=21 * 86400, critical=7 * 86400)

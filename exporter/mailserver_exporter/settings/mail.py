@@ -1,0 +1,61 @@
+"""The mail stack: its queue, its ports, its mail store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from mailserver_exporter.schema import Text
+from mailserver_exporter.settings.types import Count, HostName, Mode, Port, Section
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailStack:
+    """Which mail stack runs here; detected unless named."""
+
+    kind: Literal["auto", "mailcow", "native", "none"] = "auto"
+    directory: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueSection(Section):
+    """The Postfix queue directory, as the host sees it."""
+
+    directory: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PortTarget:
+    """One port that must greet."""
+
+    port: Port
+    protocol: Literal["smtp", "imap", "pop3", "https", "http"]
+    tls: Literal["none", "starttls", "implicit"] = "none"
+    host: HostName = "127.0.0.1"
+    path: Annotated[str, Text(r"/[^\s]*", "a path that begins with /")] = "/"
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield (key, message) for settings that do not go together."""
+        if self.protocol in ("http", "https") and self.tls == "starttls":
+            yield "tls", f"must not be starttls where the protocol is {self.protocol}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PortsSection(Section):
+    """The ports that are watched; ``targets``, where given, is the whole list."""
+
+    host: HostName = "127.0.0.1"
+    webmail_port: Port | None = None
+    targets: tuple[PortTarget, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class VmailSection(Section):
+    """The mail store and whom its files must belong to: by default 5000 in mailcow, elsewhere its first seen owner."""
+
+    directory: Path | None = None
+    owner: Count | None = None
+    group: Count | None = None
+    mode: Mode | None = None
