@@ -7,24 +7,15 @@ import json
 import time
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from mailserver_exporter.app import Setup
+from mailserver_exporter.finding import Finding
 from mailserver_exporter.settings.notifications import Notifications
 
 _WAIT_SECONDS = 15.0
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the answer; ``state`` is ``good``, ``bad`` or ``off``."""
-
-    subject: str
-    state: str
-    detail: str
-    remedy: str = ""
 
 
 def check(setup: Setup) -> list[Finding]:
@@ -65,6 +56,8 @@ def _collectors(setup: Setup) -> Iterator[Finding]:
             yield Finding(name, "bad", outcome.error, outcome.remedy)
         else:
             yield Finding(name, "good", state.detection.detail)
+        if state.watched and not state.overdue and state.outcome is not None:
+            yield from state.collector.findings()
 
 
 def _notifications(settings: Notifications) -> Iterator[Finding]:

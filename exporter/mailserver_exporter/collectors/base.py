@@ -13,6 +13,7 @@ from prometheus_client.metrics_core import Metric
 
 from mailserver_exporter.config import Config
 from mailserver_exporter.expectations import Expectations
+from mailserver_exporter.finding import Finding
 from mailserver_exporter.host import Host
 from mailserver_exporter.mailstack import MailStack
 from mailserver_exporter.settings.limits import Limit
@@ -91,6 +92,13 @@ class Collector(ABC):
 
         Called from one thread at a time, but not always the same one.
         """
+
+    def findings(self) -> Iterable[Finding]:
+        """Say for ``check`` what the newest run found of single things, such as each log or each domain.
+
+        Called after a run has ended, whether it succeeded or not. What fails the collector as a whole is told anyway.
+        """
+        return ()
 
     def close(self) -> None:  # noqa: B027 - most collectors hold nothing open
         """Let go of connections and files; the collector is not used afterwards."""
