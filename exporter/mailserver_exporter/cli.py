@@ -5,21 +5,17 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from mailserver_exporter import __version__, logs
+from mailserver_exporter import __version__, cli_options, logs
 from mailserver_exporter.config import ConfigError, load
 from mailserver_exporter.host import Host
 
 EXIT_GOOD, EXIT_FINDING, EXIT_WRONG_USE = 0, 1, 2
-
-_DEFAULT_CONFIG = Path("/etc/mailserver-exporter/config.yml")
 
 _DESCRIPTION = """\
 Watch a self-hosted mail server. Without a command: measure and serve metrics for Prometheus until ended.
@@ -52,21 +48,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     # Flags are accepted before and after the command; SUPPRESS keeps a subcommand's silence from undoing the former.
     common = argparse.ArgumentParser(add_help=False)
-    _add_common(common, suppress=True)
+    cli_options.add_common(common, suppress=True)
     parser = argparse.ArgumentParser(
         prog="mailserver-exporter",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    _add_common(parser, suppress=False)
+    cli_options.add_common(parser, suppress=False)
     parser.add_argument("--version", action="version", version=f"mailserver-exporter {__version__}")
     parser.add_argument(
         "--web.listen-address",
         dest="listen",
         action="append",
         metavar="HOST:PORT",
-        type=_address,
+        type=cli_options.address,
         help="where to listen, repeatable (default 127.0.0.1:9925)",
     )
     parser.add_argument(
@@ -74,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         dest="web_config",
         metavar="FILE",
         type=Path,
-        default=_environment("web.config.file"),
+        default=cli_options.environment("web.config.file"),
         help="TLS and users, in the format of Prometheus' exporters",
     )
     parser.set_defaults(run=_serve)
@@ -93,8 +89,8 @@ def _parser() -> argparse.ArgumentParser:
         "--alertmanager.url",
         dest="alertmanager",
         metavar="URL",
-        type=_url,
-        default=_environment("alertmanager.url", "http://127.0.0.1:9093"),
+        type=cli_options.url,
+        default=cli_options.environment("alertmanager.url", "http://127.0.0.1:9093"),
         help="default http://127.0.0.1:9093",
     )
     check.set_defaults(run=_check)
@@ -108,7 +104,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     probe.add_argument("target", metavar="[HOST:]PORT", help="the host is 127.0.0.1 unless named")
     probe.add_argument("--module", help="what the port speaks, such as smtp_starttls (default: what it usually speaks)")
-    probe.add_argument("--timeout", type=_seconds, default=5.0, metavar="S", help="seconds to wait (default 5)")
+    probe.add_argument(
+        "--timeout", type=cli_options.seconds, default=5.0, metavar="S", help="seconds to wait (default 5)"
+    )
     probe.add_argument("--json", action="store_true", help="for scripts")
     probe.add_argument("--verbose", action="store_true", help="show every line that was said")
     probe.set_defaults(run=_probe)
@@ -129,8 +127,8 @@ def _parser() -> argparse.ArgumentParser:
             f"--{name}.url",
             dest=f"{name}_url",
             metavar="URL",
-            type=_url,
-            default=_environment(f"{name}.url", f"http://127.0.0.1:{port}"),
+            type=cli_options.url,
+            default=cli_options.environment(f"{name}.url", f"http://127.0.0.1:{port}"),
             help=f"default http://127.0.0.1:{port}",
         )
     render.set_defaults(run=_render)
@@ -148,88 +146,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_common(parser: argparse.ArgumentParser, *, suppress: bool) -> None:
-    def default(flag: str, fallback: object = None) -> object:
-        return argparse.SUPPRESS if suppress else _environment(flag, fallback)
-
-    found = _DEFAULT_CONFIG if _DEFAULT_CONFIG.exists() else None
-    parser.add_argument(
-        "--config.file",
-        dest="config_file",
-        metavar="FILE",
-        type=Path,
-        default=default("config.file", found),
-        help=f"the configuration (default {_DEFAULT_CONFIG} where it exists; without a file everything is detected)",
-    )
-    parser.add_argument(
-        "--path.rootfs",
-        dest="rootfs",
-        metavar="DIR",
-        default=default("path.rootfs", "/"),
-        help="where the root of the host is mounted (default /, in the container /host)",
-    )
-    parser.add_argument(
-        "--log.level",
-        dest="log_level",
-        choices=logs.LEVELS,
-        type=_one_of(logs.LEVELS),
-        default=default("log.level", "info"),
-        help="default info",
-    )
-    parser.add_argument(
-        "--log.format",
-        dest="log_format",
-        choices=logs.FORMATS,
-        type=_one_of(logs.FORMATS),
-        default=default("log.format", "logfmt"),
-        help="default logfmt",
-    )
-
-
-def _environment(flag: str, fallback: object = None) -> object:
-    name = "MAILSERVER_EXPORTER_" + flag.upper().replace(".", "_").replace("-", "_")
-    return os.environ.get(name) or fallback
-
-
-def _one_of(allowed: Sequence[str]) -> Callable[[str], str]:
-    """Return a check for what comes from the environment, too, which argparse does not compare with ``choices``."""
-
-    def check(text: str) -> str:
-        if text not in allowed:
-            raise argparse.ArgumentTypeError(f"invalid choice: {text!r} (choose from {', '.join(allowed)})")
-        return text
-
-    return check
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT, such as 127.0.0.1:9925 or [::1]:9925")
-    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - only where the admin wrote ":9925"
-
-
-def _url(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and text.isprintable()
-    except ValueError:
-        good = False
-    if not good or " " in text:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a URL such as http://127.0.0.1:9093")
-    return text
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= 600:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds between 0 and 600")
-    return seconds
-
-
 def _host(options: argparse.Namespace) -> Host:
     return Host(options.rootfs)
 
@@ -240,9 +156,9 @@ def _serve(options: argparse.Namespace) -> int:
 
     listen = options.listen
     if not listen:
-        given = str(_environment("web.listen-address", "127.0.0.1:9925"))
+        given = str(cli_options.environment("web.listen-address", "127.0.0.1:9925"))
         try:
-            listen = [_address(address) for address in given.replace(",", " ").split() or [""]]
+            listen = [cli_options.address(address) for address in given.replace(",", " ").split() or [""]]
         except argparse.ArgumentTypeError as error:
             print(f"MAILSERVER_EXPORTER_WEB_LISTEN_ADDRESS: {error}", file=sys.stderr)
             return EXIT_WRONG_USE
