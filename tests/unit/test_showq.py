@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mailserver_exporter.sources import SourceError, queue_file, queue_listing, showq
-from mailserver_exporter.sources.queue_listing import Histogram
+from mailserver_exporter.sources.histogram import Histogram
 from mailserver_exporter.sources.showq import Message, Parser
 
 # socat - UNIX-CONNECT:/var/spool/postfix/public/showq, Postfix 3.7.11

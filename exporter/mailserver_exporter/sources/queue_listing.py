@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
 from mailserver_exporter.sources import postfix_queue, queue_file, showq
+from mailserver_exporter.sources.histogram import Histogram
 
 # The buckets of postfix_exporter (Hsn723, showq/showq.go), written as Go writes them.
 AGE_BUCKETS = {
@@ -26,30 +26,6 @@ SIZE_BUCKETS = {"1000": 1e3, "10000": 1e4, "100000": 1e5, "1e+06": 1e6, "1e+07":
 MAX_MESSAGES = 200_000
 # How many queue files of each state are read where showq does not answer.
 _MAX_FILES = 1000
-
-
-class Histogram:
-    """Counts values by the smallest bucket that they fit into; holds none of them."""
-
-    def __init__(self, buckets: Mapping[str, float]) -> None:
-        self._names = (*buckets, "+Inf")
-        self._limits = tuple(buckets.values())
-        self._counts = [0] * len(self._names)
-        self.sum = 0.0
-
-    def add(self, value: float) -> None:
-        """Count one value."""
-        self._counts[bisect_left(self._limits, value)] += 1
-        self.sum += value
-
-    def cumulative(self) -> list[tuple[str, float]]:
-        """Return (upper bound, values up to it) as the exposition format wants them."""
-        total = 0
-        result: list[tuple[str, float]] = []
-        for name, count in zip(self._names, self._counts, strict=True):
-            total += count
-            result.append((name, total))
-        return result
 
 
 @dataclass
