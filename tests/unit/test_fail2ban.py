@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import socket
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mailserver_exporter.collectors.fail2ban import Fail2banCollector
-from mailserver_exporter.sources import SourceError, fail2ban, fail2ban_db
+from mailserver_exporter.sources import SourceError, fail2ban
 from mailserver_exporter.sources.fail2ban import Client, Jail, RefusedError
 from tests.support.contexts import context
 
@@ -242,58 +241,3 @@ def test_a_container_is_told_to_mount_the_directory(tmp_path: Path) -> None:
     with pytest.raises(SourceError) as caught:
         list(collector.collect())
     assert "mount the directory /var/run/fail2ban" in caught.value.remedy
-
-
-def database(path: Path) -> None:
-    """A database as fail2ban 1.0.2 makes it, `sqlite3 fail2ban.sqlite3 .schema bans`."""
-    with sqlite3.connect(path) as connection:
-        connection.execute(
-            "CREATE TABLE bans(jail TEXT NOT NULL, ip TEXT, timeofban INTEGER NOT NULL, bantime INTEGER NOT NULL,"
-            " bancount INTEGER NOT NULL default 1, data JSON)"
-        )
-        connection.executemany(
-            "INSERT INTO bans VALUES (?, '192.0.2.1', ?, 600, 1, '{}')",
-            [("sshd", 1000), ("sshd", 2000), ("sshd", 3000), ("postfix", 999)],
-        )
-    connection.close()
-
-
-def test_counts_the_bans_since_a_time(tmp_path: Path) -> None:
-    database(tmp_path / "fail2ban.sqlite3")
-
-    assert fail2ban_db.bans_since(str(tmp_path / "fail2ban.sqlite3"), 1000) == {"sshd": 3}
-    assert fail2ban_db.bans_since(str(tmp_path / "fail2ban.sqlite3"), 999) == {"sshd": 3, "postfix": 1}
-
-
-def test_a_database_path_with_odd_characters_is_opened(tmp_path: Path) -> None:
-    odd = tmp_path / "a?mode=rwc&b#c %20"
-    odd.mkdir()
-    database(odd / "f.sqlite3")
-
-    assert fail2ban_db.bans_since(str(odd / "f.sqlite3"), 0) == {"sshd": 3, "postfix": 1}
-
-
-@pytest.mark.parametrize("content", [None, b"", b"SQLite format 3\0" + b"\xff" * 5000, b"text" * 1000])
-def test_a_database_that_cannot_be_used_is_a_failure_and_stays_as_it_is(content: bytes | None, tmp_path: Path) -> None:
-    path = tmp_path / "fail2ban.sqlite3"
-    if content is not None:
-        path.write_bytes(content)
-
-    with pytest.raises(SourceError, match="cannot read fail2ban's database"):
-        fail2ban_db.bans_since(str(path), 0)
-    assert (path.read_bytes() if path.exists() else None) == content
-    assert list(tmp_path.iterdir()) == ([] if content is None else [path])
-
-
-def test_a_locked_database_is_given_up_after_a_second(tmp_path: Path) -> None:
-    path = tmp_path / "fail2ban.sqlite3"
-    database(path)
-    writer = sqlite3.connect(path, isolation_level=None)
-    writer.execute("BEGIN EXCLUSIVE")
-    try:
-        started = time.monotonic()
-        with pytest.raises(SourceError, match="locked"):
-            fail2ban_db.bans_since(str(path), 0)
-        assert time.monotonic() - started < 4
-    finally:
-        writer.close()

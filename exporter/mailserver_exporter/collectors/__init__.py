@@ -6,7 +6,7 @@ from mailserver_exporter.collectors.base import Collector
 from mailserver_exporter.collectors.containers import ContainersCollector
 from mailserver_exporter.collectors.cpu import CpuCollector
 from mailserver_exporter.collectors.disk import DiskCollector
-from mailserver_exporter.collectors.fail2ban import Fail2banCollector
+from mailserver_exporter.collectors.fail2ban import Fail2banCollector, Fail2banDatabaseCollector
 from mailserver_exporter.collectors.filesystem import FilesystemCollector
 from mailserver_exporter.collectors.load import LoadCollector
 from mailserver_exporter.collectors.memory import MemoryCollector
@@ -35,5 +35,6 @@ COLLECTORS: tuple[type[Collector], ...] = (
     QueueMessagesCollector,
     PortsCollector,
     Fail2banCollector,
+    Fail2banDatabaseCollector,
     VmailCollector,
 )

@@ -2,28 +2,69 @@
 
 from __future__ import annotations
 
-import logging
+import contextlib
+import math
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from mailserver_exporter import __version__
+from mailserver_exporter import __version__, errand
 from mailserver_exporter.collectors.base import Collector, Context, Detection, Schedule
-from mailserver_exporter.sources import SourceError, fail2ban, fail2ban_db
+from mailserver_exporter.settings.types import Section
+from mailserver_exporter.sources import SourceError, fail2ban
 from mailserver_exporter.sources.fail2ban import Jail, JailSettings
+from mailserver_exporter.sources.fail2ban_db import LEVELS, JailBans
 
-log = logging.getLogger(__name__)
-
-_DAY = 86400.0
 _ANSWER_SECONDS = 5.0
 # Settings change with a reload only, and take three questions for each jail.
 _SETTINGS_SECONDS = 60.0
 
+# Where the database is unless fail2ban.conf says otherwise; asked for only when the server does not answer.
+_USUAL_DATABASE = "/var/lib/fail2ban/fail2ban.sqlite3"
+_READ_SECONDS = 20.0
+# A day passes and bans end also when nothing is written.
+_UNCHANGED_SECONDS = 600.0
+# A database that takes long to read is read less often, so that it never takes more than this share of the time.
+_SHARE = 0.02
 
-class Fail2banCollector(Collector):
+
+class _OfFail2ban(Collector):
+    """What both collectors share: the server's socket."""
+
+    @property
+    def section(self) -> Section:
+        """Both are switched on and off by ``fail2ban``."""
+        return self.context.config.fail2ban
+
+    def detect(self) -> Detection:
+        """Say whether fail2ban's socket exists; where the configuration names jails, it has to."""
+        path = self.context.config.fail2ban.socket
+        if self.context.config.fail2ban.jails:
+            return Detection(True, f"{path}, jails named in the configuration")
+        found = os.path.exists(self.context.host.path(path))
+        return Detection(found, str(path) if found else f"no socket {path}")
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[fail2ban.Client]:
+        path = self.context.config.fail2ban.socket
+        try:
+            with fail2ban.Client(self.context.host.path(path), _ANSWER_SECONDS) as client:
+                yield client
+        except OSError as error:
+            remedy = "systemctl start fail2ban"
+            if self.context.host.in_container:
+                remedy += f"; and mount the directory {path.parent}, not the socket alone"
+            if isinstance(error, PermissionError):
+                remedy = "run as root: fail2ban's socket is for root only"
+            raise SourceError(
+                f"fail2ban does not answer on {path}: {error.strerror or error}", remedy=remedy
+            ) from error
+
+
+class Fail2banCollector(_OfFail2ban):
     """Jails and bans, as `fail2ban-client status JAIL` shows them.
 
     # HELP f2b_up Whether fail2ban answers.
@@ -39,12 +80,8 @@ class Fail2banCollector(Collector):
     f2b_config_jail_max_retries{jail="sshd"} 5
     f2b_version{exporter="0.1.0",fail2ban="1.0.2"} 1
     mailserver_fail2ban_jail_present{jail="sshd"} 1
-    mailserver_fail2ban_database_readable 1
-    mailserver_fail2ban_bans_24h{jail="sshd"} 9
 
-    The totals begin anew when fail2ban does. Bans of the last 24 hours are from its database, and are left out, with
-    one line in the log, where that cannot be read. A server without a database has neither of the last two. A ban that
-    was lifted by hand is struck from the database and no longer counted.
+    The totals begin anew when fail2ban does.
     """
 
     name = "fail2ban"
@@ -53,21 +90,14 @@ class Fail2banCollector(Collector):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._settings: dict[str, JailSettings] = {}
-        self._database = ""
         self._settings_from = float("-inf")
-        self._complaint = ""
-
-    def detect(self) -> Detection:
-        """Say whether fail2ban's socket exists; where the configuration names jails, it has to."""
-        path = self.context.config.fail2ban.socket
-        if self.context.config.fail2ban.jails:
-            return Detection(True, f"{path}, jails named in the configuration")
-        found = os.path.exists(self.context.host.path(path))
-        return Detection(found, str(path) if found else f"no socket {path}")
 
     def collect(self) -> Iterator[Metric]:
-        """Ask the server, and its database; yield all families."""
-        version, jails = self._ask()
+        """Ask the server and yield all families."""
+        with self._connected() as client:
+            version = client.version()
+            jails = client.jails(version)
+            self._refresh_settings(client, jails)
         yield GaugeMetricFamily("f2b_up", "Whether fail2ban answers.", 1)
         yield GaugeMetricFamily("f2b_jail_count", "Number of jails.", len(jails))
         versions = GaugeMetricFamily(
@@ -84,25 +114,6 @@ class Fail2banCollector(Collector):
         for jail in sorted(expected):
             present.add_metric([jail], 1 if jail in jails else 0)
         yield present
-        yield from self._bans(jails)
-
-    def _ask(self) -> tuple[str, Mapping[str, Jail]]:
-        path = self.context.config.fail2ban.socket
-        try:
-            with fail2ban.Client(self.context.host.path(path), _ANSWER_SECONDS) as client:
-                version = client.version()
-                jails = client.jails(version)
-                self._refresh_settings(client, jails)
-        except OSError as error:
-            remedy = "systemctl start fail2ban"
-            if self.context.host.in_container:
-                remedy += f"; and mount the directory {path.parent}, not the socket alone"
-            if isinstance(error, PermissionError):
-                remedy = "run as root: fail2ban's socket is for root only"
-            raise SourceError(
-                f"fail2ban does not answer on {path}: {error.strerror or error}", remedy=remedy
-            ) from error
-        return version, jails
 
     def _refresh_settings(self, client: fail2ban.Client, jails: Mapping[str, Jail]) -> None:
         now = time.monotonic()
@@ -115,7 +126,6 @@ class Fail2banCollector(Collector):
             except fail2ban.RefusedError:
                 continue  # gone since the list of jails was made
         self._settings = settings
-        self._database = client.database()
         self._settings_from = now
 
     def _settings_families(self) -> Iterator[Metric]:
@@ -129,32 +139,93 @@ class Fail2banCollector(Collector):
                 family.add_metric([jail], getattr(settings, attribute))
             yield family
 
-    def _bans(self, jails: Mapping[str, Jail]) -> Iterator[Metric]:
-        """Yield the bans of the last day, every jail present; without them where the database cannot be read."""
+
+class Fail2banDatabaseCollector(_OfFail2ban):
+    """Bans on record, as `sqlite3 /var/lib/fail2ban/fail2ban.sqlite3 'SELECT * FROM bips'` lists them.
+
+    mailserver_fail2ban_bans_24h{jail="sshd"} 9
+    mailserver_fail2ban_bans_current{jail="sshd",level="1"} 5
+    mailserver_fail2ban_bans_current{jail="sshd",level="2"} 1
+    mailserver_fail2ban_bans_current{jail="sshd",level="3"} 0
+    mailserver_fail2ban_bans_current{jail="sshd",level="4+"} 1
+    mailserver_fail2ban_longest_remaining_ban_seconds{jail="sshd"} 521004
+    mailserver_fail2ban_known_offenders{jail="sshd"} 12
+
+    These outlast a restart of fail2ban. A ban that was lifted by hand is struck from the database and no longer
+    counted. A server without a database has none of these.
+    """
+
+    name = "fail2ban_database"
+    schedule = Schedule(every=60, deadline=40)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._jails: Iterable[str] = ()
+        self._database = _USUAL_DATABASE
+        self._stamp: tuple[object, ...] = ()
+        self._bans: Mapping[str, JailBans] | SourceError = {}
+        self._until = self._not_before = float("-inf")
+
+    def collect(self) -> Iterator[Metric]:
+        """Read the database where it has changed; yield all families."""
+        try:
+            with self._connected() as client:
+                self._jails, self._database = client.names(), client.database()
+        except SourceError:
+            # That the server is away is told by the other collector; what is on record is still there.
+            if not os.path.exists(self.context.host.path(self._database)):
+                raise
         if not self._database:
             return
-        bans: Mapping[str, int] = {}
-        complaint = ""
+        bans = self._read(self.context.host.path(self._database))
+        yield from _ban_families({jail: bans.get(jail, JailBans()) for jail in self._jails or bans}, time.time())
+
+    def _read(self, path: str) -> Mapping[str, JailBans]:
         try:
-            bans = fail2ban_db.bans_since(self.context.host.path(self._database), time.time() - _DAY)
-        except SourceError as error:
-            complaint = str(error)
-        if complaint and complaint != self._complaint:
-            log.warning("no bans of the last 24 hours: %s", complaint)
-        self._complaint = complaint
-        yield GaugeMetricFamily(
-            "mailserver_fail2ban_database_readable",
-            "Whether fail2ban's database can be read; without it there are no bans of the last 24 hours.",
-            0 if complaint else 1,
-        )
-        if complaint:
-            return
-        family = GaugeMetricFamily(
-            "mailserver_fail2ban_bans_24h", "Bans in the last 24 hours, by fail2ban's database.", labels=["jail"]
-        )
-        for jail in sorted(jails):
-            family.add_metric([jail], bans.get(jail, 0))
-        yield family
+            status = os.stat(path)
+        except OSError as error:
+            raise SourceError(f"cannot read fail2ban's database {path}: {error.strerror}") from error
+        stamp: tuple[object, ...] = (path, status.st_ino, status.st_size, status.st_mtime_ns)
+        started = time.monotonic()
+        if started >= self._not_before and (stamp != self._stamp or started >= self._until):
+            try:
+                answer = errand.send(self.name, {"path": path, "now": time.time()}, _READ_SECONDS)
+                self._bans = {jail: JailBans(**bans) for jail, bans in answer.items()}
+            except SourceError as error:
+                self._bans = error
+                stamp = ()
+            self._stamp = stamp
+            self._until = started + _UNCHANGED_SECONDS
+            self._not_before = started + (time.monotonic() - started) / _SHARE
+        if isinstance(self._bans, SourceError):
+            raise SourceError(str(self._bans), remedy=self._bans.remedy)
+        return self._bans
+
+
+def _ban_families(jails: Mapping[str, JailBans], now: float) -> Iterator[Metric]:
+    day = GaugeMetricFamily(
+        "mailserver_fail2ban_bans_24h", "Bans in the last 24 hours, by fail2ban's database.", labels=["jail"]
+    )
+    current = GaugeMetricFamily(
+        "mailserver_fail2ban_bans_current",
+        "Addresses that are banned now, by which of their bans it is, by fail2ban's database.",
+        labels=["jail", "level"],
+    )
+    remaining = GaugeMetricFamily(
+        "mailserver_fail2ban_longest_remaining_ban_seconds",
+        "How long the longest ban still lasts, 0 without any, +Inf for ever.",
+        labels=["jail"],
+    )
+    offenders = GaugeMetricFamily(
+        "mailserver_fail2ban_known_offenders", "Addresses on record that were banned more than once.", labels=["jail"]
+    )
+    for name, jail in sorted(jails.items()):
+        day.add_metric([name], jail.day)
+        for level, count in enumerate(jail.current, 1):
+            current.add_metric([name, f"{level}+" if level == LEVELS else str(level)], count)
+        remaining.add_metric([name], math.inf if jail.longest_end is None else max(0.0, jail.longest_end - now))
+        offenders.add_metric([name], jail.offenders)
+    yield from (day, current, remaining, offenders)
 
 
 def _jail_families(jails: Mapping[str, Jail]) -> Iterator[Metric]:

@@ -87,12 +87,16 @@ class Client:
         """Return the server's version."""
         return _text(self.ask("version"))
 
+    def names(self) -> list[str]:
+        """Return the names of all jails."""
+        return parse_jail_names(self.ask("status"))
+
     def jails(self, version: str) -> dict[str, Jail]:
         """Return every jail; one that vanishes meanwhile is left out."""
         if version_numbers(version) >= (1, 1):
             return parse_stats(self.ask("stats"))
         found = {}
-        for name in parse_jail_names(self.ask("status")):
+        for name in self.names():
             try:
                 # "short" spares the list of addresses; servers that do not know it send the list.
                 found[name] = parse_jail(self.ask("status", name, "short"))
