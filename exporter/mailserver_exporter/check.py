@@ -88,17 +88,25 @@ def _secret(channel: str, file: Path) -> Finding:
     return Finding(channel, "good", f"configured, its secret is in {file}")
 
 
+_HEADINGS = {"off": "Not watched", "good": "Watched and well", "bad": "Needs your attention"}
+
+
 def as_text(findings: list[Finding]) -> str:
-    """Return the findings as a table for people, the failed ones last, where the eye is."""
-    words = {"good": "works", "off": "not watched", "bad": "FAILED"}
+    """Return the findings as one page for people; what needs attention comes last, where the eye is."""
     width = max(len(finding.subject) for finding in findings)
     lines = []
-    for finding in sorted(findings, key=lambda finding: ("off", "good", "bad").index(finding.state)):
-        lines.append(f"{finding.subject:{width}}  {words[finding.state]:11}  {finding.detail}")
-        if finding.remedy:
-            lines.append(f"{'':{width}}  {'':11}  to mend it: {finding.remedy}")
+    for state, heading in _HEADINGS.items():
+        chosen = [finding for finding in findings if finding.state == state]
+        if chosen:
+            lines += [heading, ""]
+        for finding in chosen:
+            lines.append(f"  {finding.subject:{width}}  {finding.detail}")
+            if finding.remedy:
+                lines.append(f"  {'':{width}}  to mend it: {finding.remedy}")
+        if chosen:
+            lines.append("")
     bad = sum(finding.state == "bad" for finding in findings)
-    lines.append(f"\n{bad} of {len(findings)} need your attention" if bad else "\nnothing needs your attention")
+    lines.append(f"{bad} of {len(findings)} need your attention" if bad else "nothing needs your attention")
     return "\n".join(lines)
 
 

@@ -81,18 +81,13 @@ def _parser() -> argparse.ArgumentParser:
         parents=[common],
         help="measure once and say what is watched, what is not, and how to mend what fails",
         description="Measure once, without a server and without remembering anything, and say what is watched, "
-        "what is not, what is switched off, and how to mend what fails. Exit status 1 if something needs attention.",
+        "what is not, what is switched off, and how to mend what fails; then ask Prometheus whether it scrapes us and "
+        "has our rules, and Alertmanager whether it tells anybody. Exit status 1 if something needs attention.",
     )
     check.add_argument("--json", action="store_true", help="for scripts")
     check.add_argument("--send-test", action="store_true", help="also send a test alert through Alertmanager")
-    check.add_argument(
-        "--alertmanager.url",
-        dest="alertmanager",
-        metavar="URL",
-        type=cli_options.url,
-        default=cli_options.environment("alertmanager.url", "http://127.0.0.1:9093"),
-        help="default http://127.0.0.1:9093",
-    )
+    check.add_argument("--measure-only", action="store_true", help="do not ask Prometheus and Alertmanager")
+    _add_urls(check, prometheus=9090, alertmanager=9093)
     check.set_defaults(run=_check)
 
     probe = commands.add_parser(
@@ -122,15 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     render.add_argument(
         "--owner", default="", metavar="USER[:GROUP]", help="whose the files shall be, such as Alertmanager's user"
     )
-    for name, port in (("exporter", 9925), ("prometheus", 9090), ("alertmanager", 9093)):
-        render.add_argument(
-            f"--{name}.url",
-            dest=f"{name}_url",
-            metavar="URL",
-            type=cli_options.url,
-            default=cli_options.environment(f"{name}.url", f"http://127.0.0.1:{port}"),
-            help=f"default http://127.0.0.1:{port}",
-        )
+    _add_urls(render, exporter=9925, prometheus=9090, alertmanager=9093)
     render.set_defaults(run=_render)
 
     forget = commands.add_parser(
@@ -144,6 +131,18 @@ def _parser() -> argparse.ArgumentParser:
     forget.add_argument("--kind", help="only where it is expected as this kind")
     forget.set_defaults(run=_forget)
     return parser
+
+
+def _add_urls(command: argparse.ArgumentParser, **ports: int) -> None:
+    for name, port in ports.items():
+        command.add_argument(
+            f"--{name}.url",
+            dest=f"{name}_url",
+            metavar="URL",
+            type=cli_options.url,
+            default=cli_options.environment(f"{name}.url", f"http://127.0.0.1:{port}"),
+            help=f"default http://127.0.0.1:{port}",
+        )
 
 
 def _host(options: argparse.Namespace) -> Host:
@@ -191,7 +190,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from mailserver_exporter import check
+    from mailserver_exporter import check, check_monitoring
     from mailserver_exporter.app import build
 
     # What a collector says goes into the answer; the log would only say it twice.
@@ -199,8 +198,11 @@ def _check(options: argparse.Namespace) -> int:
     config = load(options.config_file)
     setup = build(config, _host(options), remember=False)
     findings = check.check(setup)
+    if not options.measure_only:
+        findings += check_monitoring.prometheus(options.prometheus_url)
+        findings += check_monitoring.alertmanager(options.alertmanager_url, config.notifications)
     if options.send_test:
-        findings.append(check.send_test(options.alertmanager, config.hostname or _host(options).hostname()))
+        findings.append(check.send_test(options.alertmanager_url, config.hostname or _host(options).hostname()))
     setup.collection.close()
     print(check.as_json(findings) if options.json else check.as_text(findings))
     return EXIT_FINDING if any(finding.state == "bad" for finding in findings) else EXIT_GOOD

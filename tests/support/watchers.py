@@ -79,9 +79,9 @@ class Watchers:
             self.exporter.command[1:3] = [str(self._program)]
         self._cleanup.callback(self.exporter.stop)
         self.exporter.start()
-        self._render()
-        enter(self._alertmanager())
-        enter(self._prometheus())
+        self.render()
+        self.alertmanager = enter(self._alertmanager())
+        self.prometheus = enter(self._prometheus())
 
     def _configuration(self) -> str:
         token, password = self.folder / "token", self.folder / "password"
@@ -106,7 +106,7 @@ class Watchers:
         }
         return yaml.safe_dump({"hostname": INSTANCE, **self._settings, "notifications": notifications})
 
-    def _render(self) -> None:
+    def render(self) -> None:
         """Write Alertmanager's and Prometheus' files as an admin would."""
         subprocess.run(
             [

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from mailserver_exporter import check
+from mailserver_exporter import check, check_monitoring
 from mailserver_exporter.app import build
 from mailserver_exporter.config import Config
 from mailserver_exporter.host import Host
+from mailserver_exporter.settings.notifications import Notifications
 
 
 @contextmanager
@@ -50,3 +51,19 @@ def test_the_file_that_cannot_be_read_is_named_in_the_remedy(tmp_path: Path) -> 
     [problem] = [finding for finding in check.check(setup) if finding.state == "bad"]
     assert "cannot read main.cf" in problem.detail
     assert problem.remedy == "let the exporter read /etc/postfix/main.cf"
+
+
+@pytest.mark.parametrize(
+    "answer", ["{}", "[]", "null", '{"data": {"activeTargets": [{"labels": 5}]}}', '{"config": 5}']
+)
+def test_json_of_somebody_else_is_told_as_such(answer: str) -> None:
+    said = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + answer.encode()
+    with listener(said) as port:
+        [found] = check_monitoring.prometheus(f"http://127.0.0.1:{port}")
+    assert (found.state, found.detail) == (
+        "bad",
+        f"nobody judges what is measured: what answers at http://127.0.0.1:{port} is no Prometheus",
+    )
+    with listener(said) as port:
+        [found] = check_monitoring.alertmanager(f"http://127.0.0.1:{port}", Notifications())
+    assert (found.state, "is no Alertmanager" in found.detail) == ("bad", True)
