@@ -83,3 +83,7 @@ class Limits:
     queue_messages: Limit = Limit(warning=10, critical=50)
     queue_oldest_message_age_seconds: DurationLimit = DurationLimit(warning=3600, critical=4 * 3600)
     certificate_remaining_seconds: RemainingLimit = RemainingLimit(warning=21 * 86400, critical=7 * 86400)
+    bounced_ratio: RatioLimit = RatioLimit(warning=0.1, critical=0.5)
+    deferred_ratio: RatioLimit = RatioLimit(warning=0.5)
+    sasl_failures: Limit = Limit(warning=300)
+    remote_rejections: Limit = Limit(warning=5, critical=50)
