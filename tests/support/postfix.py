@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.support import reaper
+from tests.support import postfix_releases, reaper
 from tests.support.processes import Program, free_port, wait_for
 
 DAEMONS = Path("/usr/lib/postfix/sbin")
@@ -55,7 +55,8 @@ class Postfix:
 
     Listens on 127.0.0.1 at ``smtp_port``, and with ``certificate`` (a PEM file with the key in it) also at
     ``smtps_port`` and ``submission_port``. ``queue`` is its queue directory; what is above it must be enterable for
-    everybody (a test's tmp_path is not), so the default is a folder of its own. ``settings`` are added to main.cf.
+    everybody (a test's tmp_path is not), so the default is a folder of its own. ``settings`` are added to main.cf,
+    ``services`` to master.cf. With ``release`` the daemons are those of another Debian release.
     """
 
     def __init__(
@@ -65,6 +66,8 @@ class Postfix:
         certificate: Path | None = None,
         settings: Mapping[str, str] | None = None,
         smtp_port: int | None = None,
+        release: str = "",
+        services: str = "",
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="postfix-"))
         self.folder.chmod(0o755)
@@ -77,6 +80,8 @@ class Postfix:
         self.submission_port = free_port()
         self.dead_port = free_port()
         self._settings = dict(settings or {})
+        self._services = services
+        self._root = postfix_releases.root(release) if release else None
         self._master: Program | None = None
         self._write_configuration()
 
@@ -90,7 +95,7 @@ class Postfix:
         data.mkdir()
         shutil.chown(data, "postfix", "postfix")
         settings = {
-            "compatibility_level": "3.6",
+            "compatibility_level": "2" if self._root else "3.6",
             "queue_directory": str(self.queue),
             "data_directory": str(data),
             "command_directory": "/usr/sbin",
@@ -131,7 +136,7 @@ class Postfix:
         settings.update(self._settings)
         (self.config / "main.cf").write_text("".join(f"{name} = {value}\n" for name, value in settings.items()))
         inet = "".join(f"127.0.0.1:{port} inet n - n - - smtpd{options}\n" for port, options in listeners)
-        (self.config / "master.cf").write_text(inet + _SERVICES)
+        (self.config / "master.cf").write_text(inet + _SERVICES + self._services)
 
     # Running
 
@@ -144,9 +149,10 @@ class Postfix:
         """Create the queue's directories with their owners, start the master and wait until port and showq answer."""
         # Its post-install knows which directories belong to whom.
         self._run("/usr/sbin/postfix", "-c", str(self.config), "check")
-        self._master = Program(
-            reaper.command(DAEMONS / "master", "-c", self.config, "-d"), self.folder / "master.out", ready=self._ready
-        ).start()
+        master: Sequence[str | Path] = [DAEMONS / "master", "-c", self.config, "-d"]
+        if self._root:
+            master = postfix_releases.inside(self._root, *master)
+        self._master = Program(reaper.command(*master), self.folder / "master.out", ready=self._ready).start()
         return self
 
     def _ready(self) -> bool:
