@@ -108,12 +108,20 @@ def impostor(tmp_path: Path) -> Iterator[Callable[[Callable[[str], bytes]], Impo
     [
         (b"220 mail.example.org ESMTP Postfix\r\n", "does not answer properly"),
         (b"", "does not answer properly"),
-        (http(b"not json"), "not JSON"),
-        (http(b"[]"), "something unexpected"),
+        (http(b"not json"), "does not tell its API version"),
+        (http(b"[]"), "does not tell its API version"),
+        (http(b"[" * 100_000), "does not tell its API version"),
+        (http(dumps({"ApiVersion": "0.0"})), "does not tell its API version"),
+        (http(dumps({"ApiVersion": 1.41})), "does not tell its API version"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{}", "does not answer properly"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-2\r\n{}", "does not answer properly"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffff\r\n{}", "does not answer properly"),
+        (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 1000, "does not answer properly"),
+        (b"HTTP/1.1 200 OK\r\nA: " + b"b" * 100_000, "does not answer properly"),
         (http(b"[" + b" " * 10_000_000 + b"]"), "more than 8000000 bytes"),
         (http(dumps({"ApiVersion": "../../x"})), "does not tell its API version"),
-        (http(b"{}", "500 Internal Server Error"), "does not tell its API version"),
-        (http(b'{"message": "broken"}', "500 Internal Server Error"), "broken"),
+        (http(b"{}", "500 Internal Server Error"), "answered 500: b'{}'"),
+        (http(b'{"message": "broken"}', "500 Internal Server Error"), "answered 500: broken$"),
     ],
 )
 def test_something_else_at_the_socket_is_named(
@@ -196,7 +204,7 @@ def test_an_engine_that_trickles_is_given_up_in_time(impostor: Callable[..., Imp
 
     impostor(trickle)
     started = time.monotonic()
-    with pytest.raises(SourceError, match=r"is too slow|did not answer within"):
+    with pytest.raises(SourceError, match="did not answer in time"):
         Engine(str(tmp_path / "docker.sock")).look()
     assert time.monotonic() - started < 3.9
 

@@ -7,31 +7,22 @@ knows that its process is gone, and otherwise in turn, a few at each look.
 from __future__ import annotations
 
 import json
-import os
 import re
-import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mailserver_exporter.sources import SourceError, lean_requests
-
-if TYPE_CHECKING:
-    from docker import APIClient
+from mailserver_exporter.sources import SourceError, docker_api
 
 STATES = ("created", "running", "paused", "restarting", "removing", "exited", "dead")
 HEALTH = ("starting", "healthy", "unhealthy", "none")
 
-_MAX_BYTES = 8_000_000
-_REQUEST_SECONDS = 3.0
 _LOOK_SECONDS = 3.5  # all requests of one look together
 _ROUTINE = 1  # inspections at each look of containers that show no change
 _NEVER = "0001-01-01"
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,6})?\d*(Z|[+-]\d\d:\d\d)")
-_OK, _NOT_FOUND = 200, 404
-_REMEDY = "systemctl status docker"
 
 
 @dataclass(frozen=True)
@@ -73,10 +64,8 @@ class Engine:
     """A connection to the Docker Engine behind a Unix socket. Not for two threads at a time."""
 
     def __init__(self, path: str) -> None:
-        self._socket = path
-        self._client: APIClient | None = None
+        self._api = docker_api.Api(path)
         self._known: dict[str, _Known] = {}
-        self._inode = 0
         self._end = 0.0
 
     def look(self) -> list[tuple[Listed, Container]]:
@@ -86,7 +75,8 @@ class Engine:
         makes a new connection.
         """
         self._end = time.monotonic() + _LOOK_SECONDS
-        self._see_to_socket()
+        if self._api.renewed():
+            self._known = {}
         listed = parse_list(self._get("/containers/json?all=1"))
         known = {}
         routine = set(sorted(self._known, key=lambda identity: self._known[identity].inspected)[:_ROUTINE])
@@ -112,103 +102,19 @@ class Engine:
 
     def close(self) -> None:
         """Close the connection and forget what was seen."""
-        client, self._client = self._client, None
+        self._api.close()
         self._known = {}
-        if client is not None:
-            client.close()
-
-    def _see_to_socket(self) -> None:
-        """Let go of a connection whose socket is not there any more or has been made anew."""
-        try:
-            status = os.stat(self._socket)
-        except OSError as error:
-            self.close()
-            raise self._failure(f"cannot be reached: {error.strerror}") from error
-        if self._inode != status.st_ino:
-            self.close()
-            self._inode = status.st_ino
-
-    def _knock(self) -> None:
-        """Try to connect: docker's client would wrap the reason of a failure three times, and leave its socket open."""
-        with socket.socket(socket.AF_UNIX) as attempt:
-            attempt.settimeout(_REQUEST_SECONDS)
-            try:
-                attempt.connect(self._socket)
-            except OSError as error:
-                raise self._failure(f"cannot be reached: {error.strerror or error}") from error
 
     def _inspect(self, identity: str) -> Container | None:
         data = self._get(f"/containers/{identity}/json", may_be_missing=True)
         return parse_inspect(data) if data else None
 
     def _get(self, path: str, may_be_missing: bool = False) -> bytes:
-        """Return the body of an answer, empty for 404 where that may be; a failure ends the connection."""
-        lean_requests.load()
-        import requests
-        from docker.errors import DockerException
-
         try:
-            return self._request(path, may_be_missing)
-        except requests.Timeout as error:
-            self.close()
-            raise self._failure(f"did not answer within {_REQUEST_SECONDS:g} s") from error
-        except (requests.RequestException, DockerException) as error:
-            self.close()
-            raise self._failure(f"does not answer properly: {error}") from error
+            return self._api.get(path, self._end, may_be_missing=may_be_missing)
         except SourceError:
             self.close()
             raise
-
-    def _request(self, path: str, may_be_missing: bool) -> bytes:
-        if self._client is None:
-            self._client = self._connect()
-        status, body = self._ask(self._client, f"/v{self._client.api_version}{path}")
-        if status == _NOT_FOUND and may_be_missing:
-            return b""
-        if status != _OK:
-            raise self._failure(f"answered {status}: {body[:200]!r}")
-        return body
-
-    def _ask(self, client: APIClient, path: str) -> tuple[int, bytes]:
-        """Return status and body of an answer, within the bounds of size and time."""
-        timeout = min(_REQUEST_SECONDS, self._end - time.monotonic())
-        if timeout <= 0:
-            raise self._failure(f"is too slow for all questions in {_LOOK_SECONDS:g} s")
-        with client.get(f"{client.base_url}{path}", timeout=timeout, stream=True) as answer:
-            chunks = []
-            size = 0
-            for chunk in answer.iter_content(65536):
-                chunks.append(chunk)
-                size += len(chunk)
-                if size > _MAX_BYTES:
-                    raise self._failure(f"answered more than {_MAX_BYTES} bytes")
-                if time.monotonic() > self._end:
-                    raise self._failure(f"is too slow for all questions in {_LOOK_SECONDS:g} s")
-        return answer.status_code, b"".join(chunks)
-
-    def _failure(self, what: str) -> SourceError:
-        return SourceError(f"the Docker Engine at {self._socket} {what}", remedy=_REMEDY)
-
-    def _connect(self) -> APIClient:
-        """Return a client that speaks the engine's own API version."""
-        # Imported here because it takes 9 MiB, which a host without Docker need not spend.
-        from docker import APIClient
-        from docker.constants import DEFAULT_DOCKER_API_VERSION
-
-        self._knock()
-        base = f"unix://{self._socket}"
-        first = APIClient(base_url=base, version=DEFAULT_DOCKER_API_VERSION, num_pools=1)
-        try:
-            status, body = self._ask(first, "/version")
-        finally:
-            first.close()
-        version = _of(_json(body, dict), "ApiVersion", str)
-        if status != _OK or not re.fullmatch(r"\d{1,4}\.\d{1,4}", version):
-            raise self._failure(f"does not tell its API version: {body[:200]!r}")
-        client = APIClient(base_url=base, version=version, num_pools=1)
-        # A Unix socket needs no proxy and no .netrc, which would be looked for at every request.
-        client.trust_env = False
-        return client
 
 
 def parse_list(data: bytes) -> list[Listed]:
