@@ -13,6 +13,7 @@ from pathlib import Path
 from mailserver_exporter.schema import ConfigError, Problem, read_file
 from mailserver_exporter.settings.host import ContainersSection, Fail2banSection, FilesystemSection
 from mailserver_exporter.settings.limits import Limits
+from mailserver_exporter.settings.logs import LogsSection
 from mailserver_exporter.settings.mail import MailStack, PortsSection, QueueSection, VmailSection
 from mailserver_exporter.settings.notifications import AlertLog, Notifications
 from mailserver_exporter.settings.types import HostName, Section
@@ -49,6 +50,7 @@ class Config:
     ports: PortsSection = PortsSection()
     fail2ban: Fail2banSection = Fail2banSection()
     vmail: VmailSection = VmailSection()
+    logs: LogsSection = LogsSection()
 
     limits: Limits = Limits()
     notifications: Notifications = Notifications()

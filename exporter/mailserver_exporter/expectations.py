@@ -31,12 +31,17 @@ class Expectations:
         self.file = directory / "expected.json"
         self.problem = ""
         self._told: set[str] = set()
-        self._remember = remember
+        self.remember = remember
         self._lock = threading.Lock()
         self._known: dict[str, set[str]] = {}
         self._stamp: tuple[int, int] | None = None
         # When the file, which could not be read or written, is to be written again; on the monotonic clock.
         self._again: float | None = None
+
+    @property
+    def remembers(self) -> bool:
+        """Whether anything may be written to the state directory."""
+        return self._remember
 
     def expect(self, kind: str, present: Iterable[str]) -> frozenset[str]:
         """Add what is present now and return everything that is expected of this kind.
@@ -100,14 +105,14 @@ class Expectations:
         except (ValueError, AttributeError, TypeError, RecursionError) as error:
             # A damaged memory must not stop the watching; what is present is learnt again, and the admin may look.
             self._complain(f"cannot use {self.file}, kept as {self.file.name}.damaged and learnt anew: {error}")
-            if self._remember:
+            if self.remember:
                 with contextlib.suppress(OSError):
                     shutil.copyfile(self.file, self.file.with_name(f"{self.file.name}.damaged"))
             return {kind: set(names) for kind, names in self._known.items()}
 
     def _change(self, change: Callable[[dict[str, set[str]]], object]) -> None:
         """Apply a change to the newest content of the file, under a lock that ``forget`` in another process honours."""
-        if not self._remember:
+        if not self.remember:
             change(self._known)
             return
         try:

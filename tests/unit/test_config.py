@@ -40,6 +40,7 @@ def test_the_defaults_are_the_admins_stated_wishes() -> None:
         "queue_messages": {"warning": 10, "critical": 50},
         "queue_oldest_message_age_seconds": {"warning": 3600, "critical": 14400},
         "certificate_remaining_seconds": {"warning": 1814400, "critical": 604800},
+        "log_silence_seconds": {"warning": 21600},
         "bounced_ratio": {"warning": 0.1, "critical": 0.5},
         "deferred_ratio": {"warning": 0.5},
         "sasl_failures": {"warning": 300},

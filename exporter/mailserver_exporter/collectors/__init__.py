@@ -9,6 +9,7 @@ from mailserver_exporter.collectors.disk import DiskCollector
 from mailserver_exporter.collectors.fail2ban import Fail2banCollector, Fail2banDatabaseCollector
 from mailserver_exporter.collectors.filesystem import FilesystemCollector
 from mailserver_exporter.collectors.load import LoadCollector
+from mailserver_exporter.collectors.logs import LogsCollector
 from mailserver_exporter.collectors.memory import MemoryCollector
 from mailserver_exporter.collectors.network import NetworkCollector
 from mailserver_exporter.collectors.ports import PortsCollector
@@ -37,4 +38,5 @@ COLLECTORS: tuple[type[Collector], ...] = (
     Fail2banCollector,
     Fail2banDatabaseCollector,
     VmailCollector,
+    LogsCollector,
 )

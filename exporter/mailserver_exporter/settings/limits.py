@@ -73,6 +73,17 @@ class FilesystemLimit(RatioLimit):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LogSilenceLimit(DurationLimit):
+    """Limits of the time since a program's last line, for those that always write; ``overrides`` for the others."""
+
+    overrides: Mapping[str, DurationLimit] = field(default_factory=dict)
+
+    def of(self, program: str) -> DurationLimit:
+        """Return the limits that hold for one program."""
+        return self.overrides.get(program, self if program in ("postfix", "dovecot") else DurationLimit())
+
+
+@dataclass(frozen=True, kw_only=True)
 class Limits:
     """Every limit; each is exported as ``mailserver_threshold_*`` beside what it limits."""
 
@@ -87,3 +98,4 @@ class Limits:
     deferred_ratio: RatioLimit = RatioLimit(warning=0.5)
     sasl_failures: Limit = Limit(warning=300)
     remote_rejections: Limit = Limit(warning=5, critical=50)
+    log_silence_seconds: LogSilenceLimit = field(default=LogSilenceLimit(warning=6 * 3600))

@@ -1,0 +1,88 @@
+"""Find for each program the one log that it is counted from: never two, or its lines would count twice.
+
+What the configuration says holds, then what was found before (and is expected from then on), then the container of
+mailcow's service, then the journal where the program writes to it, then the usual files.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from mailserver_exporter.collectors.base import Context
+from mailserver_exporter.collectors.log_programs import PROGRAMS, Program
+from mailserver_exporter.sources import SourceError, accounts, files
+from mailserver_exporter.sources.journal import DIRECTORIES, Journal
+from mailserver_exporter.sources.log_source import LogSource
+from mailserver_exporter.sources.logfile import LogFile
+
+JOURNAL = "journal"
+_CONTAINER = "container/"
+# Who writes to the log when not root: Postfix' and Dovecot's daemons, and those that handle virtual users' mail.
+_ACCOUNTS = ("postfix", "dovecot", "dovenull", "vmail", "sshd")
+
+
+class LogFinder:
+    """Where the logs of the programs are."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def find(self) -> dict[str, str]:
+        """Return the source's name for each program that has one; asks journalctl, so not at a scrape."""
+        found = {}
+        known = dict(self._known())
+        for program in PROGRAMS:
+            name = self._context.config.logs.sources.get(program.name) or known.get(program.name)
+            if name is None and (name := self._look(program)):
+                self._context.expectations.expect("log", {f"{name}:{program.name}"})
+            if name and name != "none":
+                found[program.name] = name
+        return found
+
+    def open(self, name: str, wanted: Callable[[bytes], object], position: Any) -> LogSource:
+        """Return the source of that name; raises SourceError or OSError where that cannot be."""
+        if name == JOURNAL:
+            return self._journal(wanted, position)
+        if name.startswith(_CONTAINER):
+            raise SourceError(f"{name}: containers' logs are not read yet")
+        return LogFile(name, self._context.host.path(name), position)
+
+    def _known(self) -> Iterator[tuple[str, str]]:
+        for each in sorted(self._context.expectations.expect("log", ())):
+            name, _, program = each.rpartition(":")
+            yield program, name
+
+    def _look(self, program: Program) -> str:
+        if program.service and self._context.mailstack.get().kind == "mailcow":
+            return f"{_CONTAINER}{program.service}"
+        if program.idents and self._in_journal(program.idents):
+            return JOURNAL
+        for path in program.files:
+            if os.path.isfile(self._context.host.path(path)):
+                return path
+        return ""
+
+    def _in_journal(self, idents: Sequence[str]) -> bool:
+        try:
+            return self._journal(bool, None).holds(idents)
+        except (SourceError, OSError):
+            return False  # then it has to be a file; who wants the journal names it and is told what is wrong
+
+    def _journal(self, wanted: Callable[[bytes], object], position: Any) -> Journal:
+        host = self._context.host
+        machine = files.read(host.path("/etc/machine-id"), 4096).decode(errors="replace").strip()
+        directories = [host.path(f"{each}/{machine}") for each in DIRECTORIES]
+        known = accounts.uids(files.read(host.path("/etc/passwd")))
+        uids = {0, *(known[name] for name in _ACCOUNTS if name in known)}
+        return Journal(directories, uids, position, wanted=wanted)
+
+
+def programs_by_source(found: Mapping[str, str]) -> dict[str, list[Program]]:
+    """Return the programs that are counted from each source."""
+    sources: dict[str, list[Program]] = {}
+    for program in PROGRAMS:
+        if program.name in found:
+            sources.setdefault(found[program.name], []).append(program)
+    return sources
