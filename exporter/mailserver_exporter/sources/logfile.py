@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from mailserver_exporter.sources import SourceError
 from mailserver_exporter.sources.log_source import MAX_LINE, Batch
 from mailserver_exporter.sources.rotation import FINGERPRINT_BYTES, Opened, Sibling, family
 
@@ -92,9 +94,13 @@ class LogFile:
     def _look(self) -> tuple[object, object]:
         """Return what changes when there is something to do."""
         try:
-            path = _stamp(os.stat(self._path))
+            status = os.stat(self._path)
         except FileNotFoundError:
             path = None
+        else:
+            if not stat.S_ISREG(status.st_mode):
+                raise SourceError(f"{self.name} is not a regular file", remedy="name the log's file in logs.sources")
+            path = _stamp(status)
         return path, None if self._file is None else _stamp(self._file.status())
 
     def _find(self, place: Place) -> None:
