@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from mailserver_exporter.schema import ConfigError, Problem, read_file
+from mailserver_exporter.settings.dns import BlocklistsSection, DnsSection
 from mailserver_exporter.settings.host import ContainersSection, Fail2banSection, FilesystemSection
 from mailserver_exporter.settings.limits import Limits
 from mailserver_exporter.settings.logs import LogsSection
@@ -50,6 +51,8 @@ class Config:
     ports: PortsSection = PortsSection()
     fail2ban: Fail2banSection = Fail2banSection()
     vmail: VmailSection = VmailSection()
+    dns: DnsSection = DnsSection()
+    blocklists: BlocklistsSection = BlocklistsSection()
     logs: LogsSection = LogsSection()
 
     limits: Limits = Limits()

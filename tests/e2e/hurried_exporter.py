@@ -11,12 +11,16 @@ from dataclasses import replace
 
 from mailserver_exporter import collectors, web
 from mailserver_exporter.cli import main
+from mailserver_exporter.collectors.blocklists import BlocklistsCollector
+from mailserver_exporter.collectors.dns import DnsCollector
 from mailserver_exporter.collectors.processes import ProcessesCollector
 
 FASTER = 10.0
 # All within the second of a scrape: the Engine's deadline, the rest of the collectors, and sending the answer.
 SCRAPE_DEADLINE = 0.5
 SENDING = 0.1
+# A process each time, and two exporters.
+ASKING = 3.0
 
 
 def hurry() -> None:
@@ -29,6 +33,10 @@ def hurry() -> None:
             # No alert comes from the top ten, and they need measurements that lie apart.
             collector.schedule = replace(usual, every=usual.every / FASTER)
     ProcessesCollector.max_age /= FASTER
+    for asking in (DnsCollector, BlocklistsCollector):
+        # What is asked once an hour.
+        asking.schedule = replace(asking.schedule, every=ASKING)
+        asking.max_age = 0.0
     web.SCRAPE_OFFSET_SECONDS = SENDING
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from tests.support import dns
 from tests.support.certificates import write_chain
 from tests.support.docker_engine import IMAGE, DockerEngine, docker_compose
 from tests.support.dovecot import Dovecot
@@ -79,6 +80,7 @@ class MailHost:
         self.dovecot = enter(Dovecot(certificate=self.certificate))
         self.nginx = enter(Nginx(certificate=self.web_certificate))
         self.fail2ban = enter(Fail2ban())
+        self.dns = enter(dns.Authority(dns.mail_zones()))
         self.docker = enter(DockerEngine())
         self.docker.import_busybox()
         self.project.mkdir()
@@ -134,4 +136,10 @@ class MailHost:
             "ports": {"targets": ports},
             "fail2ban": {"socket": str(self.fail2ban.socket)},
             "vmail": {"directory": str(self.vmail), "owner": 5000, "group": 5000},
+            "dns": {
+                "resolver": f"127.0.0.1:{self.dns.port}",
+                "hostname": f"mail.{dns.DOMAIN}",
+                "domains": [{"name": dns.DOMAIN, "dkim_selectors": ["dkim"]}],
+            },
+            "blocklists": {"lists": [dns.BLOCKLIST]},
         }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from mailserver_exporter.collectors.base import Collector
+from mailserver_exporter.collectors.blocklists import BlocklistsCollector
 from mailserver_exporter.collectors.containers import ContainersCollector
 from mailserver_exporter.collectors.cpu import CpuCollector
 from mailserver_exporter.collectors.disk import DiskCollector
+from mailserver_exporter.collectors.dns import DnsCollector
 from mailserver_exporter.collectors.fail2ban import Fail2banCollector, Fail2banDatabaseCollector
 from mailserver_exporter.collectors.filesystem import FilesystemCollector
 from mailserver_exporter.collectors.load import LoadCollector
@@ -38,5 +40,7 @@ COLLECTORS: tuple[type[Collector], ...] = (
     Fail2banCollector,
     Fail2banDatabaseCollector,
     VmailCollector,
+    DnsCollector,
+    BlocklistsCollector,
     LogsCollector,
 )
