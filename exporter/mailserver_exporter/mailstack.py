@@ -49,6 +49,7 @@ _MAILCOW_PORTS = {
     "IMAPS_PORT": 993,
     "POP_PORT": 110,
     "POPS_PORT": 995,
+    "SIEVE_PORT": 4190,
     "HTTPS_PORT": 443,
 }
 

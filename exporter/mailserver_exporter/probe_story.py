@@ -18,6 +18,7 @@ USUAL = {
     587: "smtp_starttls",
     993: "imap_tls",
     995: "pop3_tls",
+    4190: "sieve_starttls",
     8443: "https",
 }
 
@@ -78,6 +79,11 @@ def as_json(result: Result) -> str:
             "reason": result.reason,
             "message": result.message,
             "ssl_earliest_cert_expiry": result.expiry,
+            "tls_version": result.handshake.version if result.handshake else None,
+            "tls_cipher": result.handshake.cipher if result.handshake else None,
+            "ip_protocol": result.ip_protocol,
+            "phases_seconds": {phase: round(seconds, 6) for phase, seconds in result.phases.items()},
+            "notes": result.notes,
             "steps": [{"seconds": round(step.seconds, 6), "text": step.text} for step in result.story],
         }
     )

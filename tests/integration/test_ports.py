@@ -266,9 +266,8 @@ def test_the_exporter_finds_the_ports_of_a_mailcow_by_itself(servers: Servers, t
     settings = f"mail_stack: {{kind: mailcow, directory: {directory}}}\n"
     with Exporter(tmp_path / "exporter", settings) as exporter:
         found = exporter.scrape()
-        assert {s.labels["target"] for s in found.all("probe_success") if s.value} == {
-            f"127.0.0.1:{port}" for port in ports.values()
-        }
+        up = {s.labels["target"] for s in found.all("probe_success") if s.value}
+        assert up == {f"127.0.0.1:{port}" for port in ports.values()}
         assert len(found.all("probe_ssl_earliest_cert_expiry")) == 8
         # The limit stands beside each certificate, with the labels that tell it.
         expiries = [s.labels for s in found.all("probe_ssl_earliest_cert_expiry")]

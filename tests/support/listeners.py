@@ -138,9 +138,17 @@ def tls(folder: Path, behaviour: Behaviour, fault: str = "good") -> Behaviour:
 
 
 def starttls(folder: Path, greeting: bytes, offer: bytes, go: bytes, fault: str = "good") -> Behaviour:
-    """Greet, answer one command with an offer of TLS and the next with the go-ahead, then shake hands and hang up."""
+    """Greet, answer one command with an offer of TLS and the next with the go-ahead, then shake hands.
 
-    secure = tls(folder, lambda connection, _: connection.recv(4096) and None, fault)
+    In TLS, SMTP's EHLO is answered, and the next command by hanging up.
+    """
+
+    def converse(connection: socket.socket, _: threading.Event) -> None:
+        if connection.recv(4096).startswith(b"EHLO"):
+            connection.sendall(b"250-mx\r\n250 AUTH PLAIN\r\n")
+            connection.recv(4096)
+
+    secure = tls(folder, converse, fault)
 
     def behaviour(connection: socket.socket, closing: threading.Event) -> None:
         connection.sendall(greeting)

@@ -54,6 +54,7 @@ def test_mailcow_is_found_with_its_ports_and_volumes(tmp_path: Path) -> None:
         "IMAPS_PORT": 993,
         "POP_PORT": 110,
         "POPS_PORT": 995,
+        "SIEVE_PORT": 4190,
         "HTTPS_PORT": 8443,
     }
     assert stack.hosts["SMTP_PORT"] == "127.0.0.1"

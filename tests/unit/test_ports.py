@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mailserver_exporter.collectors import ports
+from mailserver_exporter.collectors import mail_ports
 from mailserver_exporter.collectors.base import Context
 from mailserver_exporter.collectors.ports import PortsCollector
 from mailserver_exporter.config import ConfigError
@@ -37,7 +37,15 @@ def mailcow(bare: Path) -> Iterator[tuple[Path, list[int]]]:
     directory.mkdir(parents=True)
     with listener(GREETS) as smtp, listener(speaks(b"* OK\r\n", b"a OK\r\n", b"c OK\r\n")) as imap:
         names = {"SMTP_PORT": smtp, "IMAP_PORT": imap}
-        for name in ("SMTPS_PORT", "SUBMISSION_PORT", "IMAPS_PORT", "POP_PORT", "POPS_PORT", "HTTPS_PORT"):
+        for name in (
+            "SMTPS_PORT",
+            "SUBMISSION_PORT",
+            "IMAPS_PORT",
+            "POP_PORT",
+            "POPS_PORT",
+            "SIEVE_PORT",
+            "HTTPS_PORT",
+        ):
             names[name] = free_port()
         lines = [f"{name}=127.0.0.1:{port}\n" for name, port in names.items()]
         (directory / "mailcow.conf").write_text("MAILCOW_HOSTNAME=mail.example.org\n" + "".join(lines))
@@ -52,7 +60,7 @@ def test_a_host_without_mail_is_not_watched(bare: Path, tmp_path: Path) -> None:
     detection = PortsCollector(context(tmp_path, rootfs=bare)).detect()
 
     assert not detection.found
-    assert detection.detail == "nothing listens on 25, 465, 587, 143, 993, 110, 995, 8443"
+    assert detection.detail == "nothing listens on 25, 465, 587, 143, 993, 110, 995, 4190, 8443"
 
 
 def test_a_listening_mail_port_is_detected(bare: Path, tmp_path: Path) -> None:
@@ -82,7 +90,7 @@ def test_a_port_has_no_series_until_it_greets_and_never_loses_them(
 ) -> None:
     server = Changing(listeners.hang_up)
     with listener(server) as port:
-        monkeypatch.setattr(ports, "_PORTS", ((port, "SMTP_PORT", "smtp_starttls"),))
+        monkeypatch.setattr(mail_ports, "PORTS", ((port, "SMTP_PORT", "smtp_starttls"),))
         collector = PortsCollector(context(tmp_path, rootfs=bare))
         quiet = Exposition.of(collector.collect())
         server.now = GREETS
@@ -143,6 +151,7 @@ def test_all_ports_of_mailcow_are_expected_at_once(mailcow: tuple[Path, list[int
             "imap_tls",
             "pop3_starttls",
             "pop3_tls",
+            "sieve_starttls",
             "https",
         ]
     )

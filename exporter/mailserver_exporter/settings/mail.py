@@ -28,18 +28,23 @@ class QueueSection(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class PortTarget:
-    """One port that must greet."""
+    """One port that must greet; ``text`` is what the page of a web server must hold."""
 
     port: Port
-    protocol: Literal["smtp", "imap", "pop3", "https", "http"]
+    protocol: Literal["smtp", "imap", "pop3", "sieve", "https", "http"]
     tls: Literal["none", "starttls", "implicit"] = "none"
     host: HostName = "127.0.0.1"
     path: Annotated[str, Text(r"/[^\s]*", "a path that begins with /")] = "/"
+    text: str | None = None
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield (key, message) for settings that do not go together."""
         if self.protocol in ("http", "https") and self.tls == "starttls":
             yield "tls", f"must not be starttls where the protocol is {self.protocol}"
+        if self.protocol == "sieve" and self.tls == "implicit":
+            yield "tls", "must not be implicit where the protocol is sieve"
+        if self.text is not None and self.protocol not in ("http", "https"):
+            yield "text", f"can only be looked for where the protocol is http or https, not {self.protocol}"
 
 
 @dataclass(frozen=True, kw_only=True)

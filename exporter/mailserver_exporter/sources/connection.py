@@ -19,6 +19,7 @@ from mailserver_exporter.sources.story import Story
 
 MAX_LINE_BYTES = 64 * 1024
 MAX_BYTES = 256 * 1024
+_CHUNK_BYTES = 16 * 1024
 
 Work: TypeAlias = Generator[int, None, None]
 Address: TypeAlias = tuple[socket.AddressFamily, Any]
@@ -27,11 +28,13 @@ Address: TypeAlias = tuple[socket.AddressFamily, Any]
 class Connection:
     """One TCP connection, plain first and perhaps TLS later. Methods raise ProbeError and OSError.
 
-    ``awaited`` is what is being waited for, in words, for the message that it did not come.
+    ``awaited`` is what is being waited for, in words, for the message that it did not come. ``family`` is the address
+    family that answered.
     """
 
     def __init__(self, story: Story) -> None:
         self.awaited = "TCP connection"
+        self.family = socket.AF_UNSPEC
         self._story = story
         self._socket: socket.socket | None = None
         self._tls: ssl.SSLObject | None = None
@@ -75,6 +78,7 @@ class Connection:
             if code == 0 and self._socket.getsockname() == address:
                 code = errno.ECONNREFUSED
             if code == 0:
+                self.family = family
                 self._story.tell(f"connected to {address[0]} port {address[1]}")
                 return
             self._socket.close()
@@ -103,6 +107,13 @@ class Connection:
         line = bytes(self._buffer[:end]).rstrip(b"\r")
         del self._buffer[: end + 1]
         return line
+
+    def rest(self) -> Generator[int, None, bytes]:
+        """Return what comes until the server closes, or as much of it as may be received at all."""
+        rest, self._buffer = self._buffer, bytearray()
+        while self._received <= MAX_BYTES - _CHUNK_BYTES and (data := (yield from self._receive())):
+            rest += data
+        return bytes(rest)
 
     def drain(self) -> Work:
         """Read on until the server closes."""
@@ -133,7 +144,7 @@ class Connection:
         """Return what comes next, nothing at the end of the stream."""
         while self._tls is not None:
             try:
-                return self._tls.read(16384)
+                return self._tls.read(_CHUNK_BYTES)
             except ssl.SSLWantReadError:
                 yield from self._feed()
             except ssl.SSLEOFError:
@@ -146,7 +157,7 @@ class Connection:
     def _receive_raw(self) -> Generator[int, None, bytes]:
         while True:
             try:
-                data = self._connected.recv(16384)
+                data = self._connected.recv(_CHUNK_BYTES)
             except BlockingIOError:
                 yield select.POLLIN
                 continue

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 from mailserver_exporter.sources import SourceError
 
-Reason: TypeAlias = Literal["connect", "timeout", "greeting", "tls", "status"]
+Reason: TypeAlias = Literal["connect", "timeout", "greeting", "tls", "status", "text"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,14 @@ class Send:
     data: bytes
 
 
+@dataclass(frozen=True)
+class Note:
+    """Keep what was learned of the server, such as that it offers STARTTLS; answered with nothing."""
+
+    name: str
+    value: float
+
+
 class Do(enum.Enum):
     """What else a dialogue can want."""
 
@@ -30,9 +38,10 @@ class Do(enum.Enum):
     START_TLS = "start TLS"  # answered with nothing once the handshake is through
     COUNT_AS_UP = "count as up"  # from here on nothing makes the probe fail, at most it leaves a remark
     READ_TO_END = "read to the end"  # what the server still has to say, so that its log stays clean
+    READ_ALL = "read all"  # the same, answered with as much of it as a probe reads
 
 
-Dialogue: TypeAlias = Generator[Send | Do, bytes, None]
+Dialogue: TypeAlias = Generator[Send | Do | Note, bytes, None]
 
 
 class ProbeError(SourceError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from mailserver_exporter.sources.dialogue import Dialogue, Do, Send, no_starttls, unexpected_greeting
+from mailserver_exporter.sources.dialogue import Dialogue, Do, Note, Send, no_starttls, unexpected_greeting
 
 
 def dialogue(*, ask_tls: bool, require_tls: bool) -> Dialogue:
@@ -18,6 +18,7 @@ def dialogue(*, ask_tls: bool, require_tls: bool) -> Dialogue:
         yield Send(b"a CAPABILITY\r\n")
         lines = yield from _until_tagged(b"a")
         offers = b" ".join(line for line in lines if line.upper().startswith(b"* CAPABILITY")).upper().split()
+        yield Note("starttls", b"STARTTLS" in offers)
         if b"STARTTLS" in offers:
             yield Send(b"b STARTTLS\r\n")
             [*_, answer] = yield from _until_tagged(b"b")
@@ -32,7 +33,7 @@ def dialogue(*, ask_tls: bool, require_tls: bool) -> Dialogue:
     yield from _until_tagged(b"c")
 
 
-def _until_tagged(tag: bytes) -> Generator[Send | Do, bytes, list[bytes]]:
+def _until_tagged(tag: bytes) -> Generator[Send | Do | Note, bytes, list[bytes]]:
     lines = []
     while True:
         line = yield Do.READ_LINE

@@ -6,6 +6,8 @@ import contextlib
 import io
 from collections.abc import Iterable
 
+from mailserver_exporter.sources import files
+
 _LISTEN = b"0A"
 _MAX_BYTES = 1_000_000
 
@@ -51,3 +53,11 @@ def parse(lines: Iterable[bytes]) -> tuple[set[int], bool]:
         except ValueError:
             continue
     return found, False
+
+
+def has_ipv6(if_inet6: str) -> bool:
+    """Say whether any interface has an IPv6 address; ``if_inet6`` is the path of proc_net's file of that name."""
+    try:
+        return bool(files.read(if_inet6).strip())
+    except FileNotFoundError:
+        return False  # a kernel without IPv6

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mailserver_exporter.sources.dialogue import Dialogue, Do, Send, no_starttls, unexpected_greeting
+from mailserver_exporter.sources.dialogue import Dialogue, Do, Note, Send, no_starttls, unexpected_greeting
 
 
 def dialogue(*, ask_tls: bool, require_tls: bool) -> Dialogue:
@@ -20,6 +20,7 @@ def dialogue(*, ask_tls: bool, require_tls: bool) -> Dialogue:
         while line != b"." and not line.startswith(b"-ERR"):
             offered = offered or line.strip().upper() == b"STLS"
             line = yield Do.READ_LINE
+        yield Note("starttls", offered)
         if offered:
             yield Send(b"STLS\r\n")
             line = yield Do.READ_LINE

@@ -6,18 +6,19 @@ its time is up, so that a silent port delays no other. What is said is in the di
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import select
 import socket
 import ssl
 import time
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from mailserver_exporter.sources import SourceError, http_status, imap, pop3, smtp, tls
+from mailserver_exporter.sources import SourceError, http_status, imap, pop3, sieve, smtp, tls
 from mailserver_exporter.sources.connection import Address, Connection, Work
-from mailserver_exporter.sources.dialogue import Dialogue, Do, ProbeError, Reason, Send, printable
+from mailserver_exporter.sources.dialogue import Dialogue, Do, Note, ProbeError, Reason, Send, printable
 from mailserver_exporter.sources.story import Step, Story
 
 TIMEOUT = 5.0
@@ -26,9 +27,11 @@ GRACE = 2.0
 
 MODULES = (
     *("smtp", "smtp_starttls", "smtp_tls", "imap", "imap_starttls", "imap_tls", "pop3", "pop3_starttls", "pop3_tls"),
-    *("http", "https"),
+    *("sieve", "sieve_starttls", "http", "https"),
 )
-REASONS: tuple[Reason, ...] = ("connect", "timeout", "greeting", "tls", "status")
+REASONS: tuple[Reason, ...] = ("connect", "timeout", "greeting", "tls", "status", "text")
+# In the order in which they come where TLS comes first.
+PHASES = ("resolve", "connect", "tls", "greeting")
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ class Target:
     """A port and how to speak to it.
 
     With a ``*_starttls`` module the greeting alone makes the port count as up, unless ``require_tls``; TLS is there to
-    read the certificate, and left out when ``ask_tls`` is off. ``server_name`` is who we say we want (SNI, Host).
+    read the certificate, and left out when ``ask_tls`` is off. ``text`` must be on the page of a web server.
+    ``server_name`` is who we say we want (SNI, Host).
     """
 
     host: str
@@ -45,6 +49,7 @@ class Target:
     require_tls: bool = False
     ask_tls: bool = True
     path: str = "/"
+    text: str = ""
     server_name: str = ""
 
     @property
@@ -59,11 +64,23 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Handshake:
+    """What TLS came to: version and cipher as OpenSSL names them, and the earliest notAfter of the presented
+    certificates in Unix seconds, None where they cannot be read.
+    """
+
+    version: str
+    cipher: str
+    expiry: float | None
+
+
+@dataclass(frozen=True)
 class Result:
     """How a probe ended.
 
     ``seconds`` is the time until the outcome was known. ``message`` says why a port is down; of one that is up, what
-    went wrong after it had greeted. ``expiry`` is the earliest notAfter of the presented certificates, Unix seconds.
+    went wrong after it had greeted. ``phases`` holds the seconds of each of PHASES that was gone through, ``notes``
+    what the dialogue learned, ``ip_protocol`` is 4 or 6, 0 without a connection.
     """
 
     target: Target
@@ -71,8 +88,16 @@ class Result:
     seconds: float
     reason: Reason | None = None
     message: str = ""
-    expiry: float | None = None
+    handshake: Handshake | None = None
+    phases: Mapping[str, float] = field(default_factory=dict)
+    notes: Mapping[str, float] = field(default_factory=dict)
+    ip_protocol: int = 0
     story: tuple[Step, ...] = ()
+
+    @property
+    def expiry(self) -> float | None:
+        """When the first of the presented certificates expires, Unix seconds."""
+        return self.handshake.expiry if self.handshake else None
 
 
 class Prober:
@@ -152,7 +177,9 @@ class _Probe:
         self._up_after: float | None = None
         self._down_after = 0.0
         self._failure: tuple[Reason, str] | None = None
-        self._expiry: float | None = None
+        self._handshake: Handshake | None = None
+        self._phases: dict[str, float] = {}
+        self._notes: dict[str, float] = {}
         self._work = self._run()
 
     def advance(self) -> int:
@@ -174,7 +201,10 @@ class _Probe:
             seconds=self._down_after if self._up_after is None else self._up_after,
             reason=None if up else reason,
             message=message,
-            expiry=self._expiry,
+            handshake=self._handshake,
+            phases=self._phases,
+            notes=self._notes,
+            ip_protocol={socket.AF_INET: 4, socket.AF_INET6: 6}.get(self.connection.family, 0),
             story=tuple(self._story.steps),
         )
 
@@ -182,7 +212,10 @@ class _Probe:
         self._story.started = time.monotonic()
         self.end = self._story.started + self._prober.timeout
         try:
-            yield from self.connection.connect(self._prober.addresses(self.target))
+            with self._phase("resolve"):
+                addresses = self._prober.addresses(self.target)
+            with self._phase("connect"):
+                yield from self.connection.connect(addresses)
             yield from self._converse(self._dialogue())
         except ProbeError as failure:
             self._fail(failure.reason, str(failure))
@@ -193,6 +226,13 @@ class _Probe:
             awaited = self.connection.awaited
             self._fail(reasons.get(awaited, "greeting"), f"{error.strerror or error} while waiting for the {awaited}")
         self.connection.close()
+
+    @contextlib.contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        """Measure how long it takes; a phase that fails has no time."""
+        started = time.monotonic()
+        yield
+        self._phases[name] = time.monotonic() - started
 
     def _fail(self, reason: Reason, message: str) -> None:
         if self._up_after is not None and self.connection.awaited == "farewell":
@@ -216,21 +256,27 @@ class _Probe:
             return imap.dialogue(ask_tls=ask_tls, require_tls=require_tls)
         if target.module.startswith("pop3"):
             return pop3.dialogue(ask_tls=ask_tls, require_tls=require_tls)
+        if target.module.startswith("sieve"):
+            return sieve.dialogue(ask_tls=ask_tls, require_tls=require_tls)
         host = target.server_name or target.label.rpartition(":")[0]
         usual = target.port == (443 if target.module == "https" else 80)
-        return http_status.dialogue(host if usual else f"{host}:{target.port}", target.path)
+        return http_status.dialogue(host if usual else f"{host}:{target.port}", target.path, target.text)
 
     def _converse(self, dialogue: Dialogue) -> Work:
         if self.target.module.endswith(("_tls", "https")):
             yield from self._start_tls()
         self.connection.awaited = "greeting"
         answer = b""
-        wish: Send | Do = next(dialogue)
+        wish: Send | Do | Note = next(dialogue)
         while True:
             if isinstance(wish, Send):
                 yield from self._send(wish.data)
+            elif isinstance(wish, Note):
+                self._notes[wish.name] = float(wish.value)
             elif wish is Do.READ_LINE:
                 answer = yield from self._line()
+            elif wish is Do.READ_ALL:
+                answer = yield from self.connection.rest()
             elif wish is Do.START_TLS:
                 yield from self._start_tls()
             elif wish is Do.COUNT_AS_UP:
@@ -253,7 +299,11 @@ class _Probe:
         yield from self.connection.send(data)
 
     def _line(self) -> Generator[int, None, bytes]:
-        line = yield from self.connection.line()
+        if self._spoke:
+            line = yield from self.connection.line()
+        else:
+            with self._phase("greeting"):
+                line = yield from self.connection.line()
         self._story.tell(f"< {printable(line)}", detail=self._spoke)
         if not self._spoke:
             self._spoke = True
@@ -263,15 +313,18 @@ class _Probe:
     def _start_tls(self) -> Work:
         self.connection.awaited = "TLS handshake"
         name = self.target.server_name or self.target.host
-        shaken = yield from self.connection.start_tls(self._prober.tls_context, name)
-        cipher = shaken.cipher()
-        self._story.tell(f"{shaken.version()} with {cipher[0] if cipher else 'no cipher'}")
+        with self._phase("tls"):
+            shaken = yield from self.connection.start_tls(self._prober.tls_context, name)
+        version, [cipher, *_] = shaken.version() or "", shaken.cipher() or ["no cipher"]
+        self._story.tell(f"{version} with {cipher}")
         certificates = tls.presented_certificates(shaken)
+        expiry = None
         try:
-            self._expiry = tls.earliest_expiry(certificates)
+            expiry = tls.earliest_expiry(certificates)
         except SourceError as error:
             self._story.tell(f"certificate: {error}")
         else:
-            when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(self._expiry))
+            when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(expiry))
             number = "1 certificate" if len(certificates) == 1 else f"{len(certificates)} certificates"
             self._story.tell(f"{number} presented, valid until {when}")
+        self._handshake = Handshake(version, cipher, expiry)
