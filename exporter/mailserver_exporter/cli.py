@@ -130,6 +130,25 @@ def _parser() -> argparse.ArgumentParser:
     forget.add_argument("name", nargs="?", metavar="NAME", help="for example a jail, a mountpoint, a collector")
     forget.add_argument("--kind", help="only where it is expected as this kind")
     forget.set_defaults(run=_forget)
+
+    reap = commands.add_parser(
+        "reap-zombies",
+        parents=[common],
+        help="ask the parents of zombies to collect them, and say who does not",
+        description="Say which processes have ended and were not waited for by their parent. With --apply: ask the "
+        "parents (SIGCHLD), wait, and say what is left and whose fault it is. For a timer. Exit status 0 when no "
+        "zombie is left, 1 when some are, 2 on wrong use or where the processes cannot be seen.",
+    )
+    reap.add_argument("--apply", action="store_true", help="do it; without this nothing is touched")
+    reap.add_argument(
+        "--restart-container",
+        action="store_true",
+        help="restart the containers whose parents still do not, each at most once an hour, none that is listed in "
+        "processes.protected_containers",
+    )
+    reap.add_argument("--wait", type=cli_options.seconds, default=5.0, metavar="S", help="seconds to wait (default 5)")
+    reap.add_argument("--json", action="store_true", help="for scripts")
+    reap.set_defaults(run=_reap_zombies)
     return parser
 
 
@@ -242,6 +261,27 @@ def _forget(options: argparse.Namespace) -> int:
         return EXIT_FINDING
     print(f"forgotten: {options.name} ({', '.join(kinds)})")
     return EXIT_GOOD
+
+
+def _reap_zombies(options: argparse.Namespace) -> int:
+    from mailserver_exporter import reap_zombies
+    from mailserver_exporter.sources import SourceError
+
+    reaper = reap_zombies.Reaper(
+        load(options.config_file),
+        _host(options),
+        apply=options.apply,
+        restart=options.restart_container,
+        wait=options.wait,
+    )
+    try:
+        cases = reaper.run()
+    except (SourceError, OSError) as error:
+        remedy = getattr(error, "remedy", "")
+        print(f"cannot look for zombies: {error}" + (f" ({remedy})" if remedy else ""), file=sys.stderr)
+        return EXIT_WRONG_USE
+    print(reap_zombies.as_json(cases, applied=options.apply) if options.json else reap_zombies.as_text(cases))
+    return EXIT_FINDING if any(case.left for case in cases) else EXIT_GOOD
 
 
 def _probe(options: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mailserver_exporter.schema import ConfigError, Problem, read_file
 from mailserver_exporter.settings.dns import BlocklistsSection, DnsSection
-from mailserver_exporter.settings.host import ContainersSection, Fail2banSection, FilesystemSection
+from mailserver_exporter.settings.host import ContainersSection, Fail2banSection, FilesystemSection, ProcessesSection
 from mailserver_exporter.settings.limits import Limits
 from mailserver_exporter.settings.logs import LogsSection
 from mailserver_exporter.settings.mail import MailStack, PortsSection, QueueSection, VmailSection
@@ -43,7 +43,7 @@ class Config:
     disk: Section = Section()
     network: Section = Section()
     temperature: Section = Section()
-    processes: Section = Section()
+    processes: ProcessesSection = ProcessesSection()
     system: Section = Section()
     top: Section = Section()
     containers: ContainersSection = ContainersSection()

@@ -1,4 +1,4 @@
-"""The host itself: its filesystems, its containers, its fail2ban."""
+"""The host itself: its filesystems, its processes, its containers, its fail2ban."""
 
 from __future__ import annotations
 
@@ -13,6 +13,20 @@ class FilesystemSection(Section):
     """``mountpoints``, where given, is the whole list of what is watched and expected."""
 
     mountpoints: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessesSection(Section):
+    """Containers that ``reap-zombies`` never restarts, as patterns of container and service names.
+
+    By default those that hold state which a sudden end harms or loses: databases, the mail store, the mail queue,
+    the bans of mailcow's netfilter, and containers that are a whole mail server.
+    """
+
+    protected_containers: tuple[str, ...] = (
+        *("*mysql*", "*mariadb*", "*postgres*", "*redis*", "*valkey*"),
+        *("*dovecot*", "*postfix*", "*netfilter*", "*mailserver*"),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
