@@ -63,7 +63,9 @@ class App:
 
     def scrape(self, budget: float) -> bytes:
         """Return the whole exposition."""
-        return self.setup.collection.scrape(budget) + encode(self._own_metrics())
+        names: set[str] = set()
+        own = encode(self._own_metrics(), names)
+        return self.setup.collection.scrape(budget, names) + own
 
     def reload(self) -> None:
         """Read the configuration again. Raises ConfigError and keeps the running one when it is bad."""

@@ -58,6 +58,8 @@ def _collectors(setup: Setup) -> Iterator[Finding]:
             yield Finding(name, "good", state.detection.detail)
         if state.watched and not state.overdue and state.outcome is not None:
             yield from state.collector.findings()
+        for left_out in sorted(state.left_out):
+            yield Finding(name, "off", f"{left_out} is not passed on, the exporter has it itself")
 
 
 def _notifications(settings: Notifications) -> Iterator[Finding]:

@@ -22,7 +22,7 @@ from prometheus_client.metrics_core import Metric
 
 from mailserver_exporter.collectors.base import Collector, Detection
 from mailserver_exporter.expectations import Expectations
-from mailserver_exporter.exposition import encode
+from mailserver_exporter.exposition import encode, without
 from mailserver_exporter.sources import SourceError
 
 log = logging.getLogger(__name__)
@@ -40,6 +40,7 @@ class Outcome:
     """
 
     exposition: bytes = b""
+    names: frozenset[str] = frozenset()
     error: str = ""
     remedy: str = ""
     seconds: float = 0.0
@@ -59,6 +60,8 @@ class State:
     # Set while a run is under way; a run that passed its deadline stays here until it comes back.
     running_since: float | None = None
     overdue: bool = False
+    # Families of others that were left out of the newest scrape, because ours have their names.
+    left_out: frozenset[str] = frozenset()
 
 
 class Collection:
@@ -72,8 +75,10 @@ class Collection:
         self._worker: _Worker | None = None
         self._background: set[str] = set()
 
-    def scrape(self, budget: float = 9.0) -> bytes:
+    def scrape(self, budget: float = 9.0, taken: Iterable[str] = ()) -> bytes:
         """Run what is due within ``budget`` seconds; return all families in the text format 0.0.4, self metrics last.
+
+        A family that is passed through is left out where one of ours, or of those in ``taken``, has its name.
 
         Serialised: two scrapes at the same time run one after the other.
         """
@@ -85,7 +90,10 @@ class Collection:
             if self._closed.is_set():
                 # A reload came between this scrape's start and its turn.
                 self._stop_worker()
-        return b"".join(outcome.exposition for _, outcome in outcomes) + encode(self._self_metrics(outcomes))
+        names = set(taken)
+        about_us = encode(self._self_metrics(outcomes), names)
+        names.update(*(outcome.names for state, outcome in outcomes if not state.collector.passes_through))
+        return b"".join(_without_clashes(state, outcome, names) for state, outcome in outcomes) + about_us
 
     def close(self) -> None:
         """Wait for a scrape that is under way, then stop the threads; hanging runs end by themselves."""
@@ -173,7 +181,9 @@ class Collection:
         started = time.monotonic()
         state.running_since = started
         try:
-            outcome = Outcome(exposition=encode(state.collector.collect()))
+            names: set[str] = set()
+            text = encode(state.collector.collect(), names)
+            outcome = Outcome(text, frozenset(names))
         except Exception as error:  # noqa: BLE001 - a collector's failure, whatever it is, fails that collector only
             outcome = _failure(error)
         finished = time.monotonic()
@@ -367,6 +377,19 @@ def _failure(error: Exception) -> Outcome:
     # Not foreseen: the log gets the traceback, the admin the type.
     log.debug("unforeseen failure", exc_info=error)
     return Outcome(error=_one_line(f"{type(error).__name__}: {error}"))
+
+
+def _without_clashes(state: State, outcome: Outcome, taken: set[str]) -> bytes:
+    """Return what an outcome adds to the exposition, in which every family must be there once."""
+    if not state.collector.passes_through:
+        return outcome.exposition
+    clashes = outcome.names & taken
+    for name in sorted(clashes - state.left_out):
+        log.warning("collector %s: %s is left out, the exporter has it itself", state.collector.name, name)
+    state.left_out = clashes
+    # What is passed on keeps its name for those after it, which may be somebody else's, too.
+    taken |= outcome.names
+    return without(outcome.exposition, clashes) if clashes else outcome.exposition
 
 
 def _one_line(text: str, limit: int = 300) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from mailserver_exporter.schema import ConfigError, Problem, read_file
+from mailserver_exporter.settings.backups import BackupsSection
+from mailserver_exporter.settings.care import SystemdSection, TextfileSection, UpdatesSection
 from mailserver_exporter.settings.dns import BlocklistsSection, DnsSection
 from mailserver_exporter.settings.host import ContainersSection, Fail2banSection, FilesystemSection, ProcessesSection
 from mailserver_exporter.settings.limits import Limits
@@ -51,9 +53,14 @@ class Config:
     ports: PortsSection = PortsSection()
     fail2ban: Fail2banSection = Fail2banSection()
     vmail: VmailSection = VmailSection()
+    backups: BackupsSection = field(default_factory=BackupsSection)
     dns: DnsSection = DnsSection()
     blocklists: BlocklistsSection = BlocklistsSection()
     logs: LogsSection = LogsSection()
+    time: Section = Section()
+    systemd: SystemdSection = SystemdSection()
+    updates: UpdatesSection = UpdatesSection()
+    textfile: TextfileSection = TextfileSection()
 
     limits: Limits = Limits()
     notifications: Notifications = Notifications()

@@ -45,6 +45,10 @@ def test_the_defaults_are_the_admins_stated_wishes() -> None:
         "deferred_ratio": {"warning": 0.5},
         "sasl_failures": {"warning": 300},
         "remote_rejections": {"warning": 5, "critical": 50},
+        "clock_offset_seconds": {"warning": 0.1},
+        "security_update_age_seconds": {"warning": 172800},
+        "reboot_required_age_seconds": {"warning": 259200},
+        "package_lists_age_seconds": {"info": 604800},
     }
     assert Config().notifications.throttle == 3600
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mailserver_exporter.collectors.backups import BackupsCollector
 from mailserver_exporter.collectors.base import Collector
 from mailserver_exporter.collectors.blocklists import BlocklistsCollector
 from mailserver_exporter.collectors.containers import ContainersCollector
@@ -19,6 +20,8 @@ from mailserver_exporter.collectors.processes import ProcessesCollector
 from mailserver_exporter.collectors.queue import QueueCollector, QueueMessagesCollector
 from mailserver_exporter.collectors.system import SystemCollector
 from mailserver_exporter.collectors.temperature import TemperatureCollector
+from mailserver_exporter.collectors.textfile import TextfileCollector
+from mailserver_exporter.collectors.timex import TimexCollector
 from mailserver_exporter.collectors.top import TopCollector
 from mailserver_exporter.collectors.vmail import VmailCollector
 
@@ -40,7 +43,11 @@ COLLECTORS: tuple[type[Collector], ...] = (
     Fail2banCollector,
     Fail2banDatabaseCollector,
     VmailCollector,
+    BackupsCollector,
     DnsCollector,
     BlocklistsCollector,
     LogsCollector,
+    TimexCollector,
+    # Last, so that what it passes through can be held against all others.
+    TextfileCollector,
 )

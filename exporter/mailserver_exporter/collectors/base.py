@@ -72,6 +72,8 @@ class Collector(ABC):
 
     name: ClassVar[str]
     schedule: ClassVar[Schedule] = Schedule()
+    # Set where the names of the families are somebody else's choice; where ours have the same one, ours is shown.
+    passes_through: ClassVar[bool] = False
 
     def __init__(self, context: Context) -> None:
         self.context = context

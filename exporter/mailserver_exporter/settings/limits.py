@@ -84,6 +84,27 @@ class LogSilenceLimit(DurationLimit):
 
 
 @dataclass(frozen=True, kw_only=True)
+class FallingRatioLimit(RatioLimit):
+    """Limits of a ratio of which less is worse."""
+
+    falling = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupAgeLimit(DurationLimit):
+    """Limits of a backup's age, with overrides by its name."""
+
+    overrides: Mapping[str, DurationLimit] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupSizeLimit(FallingRatioLimit):
+    """Limits of a backup's size against the usual one, with overrides by its name."""
+
+    overrides: Mapping[str, FallingRatioLimit] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Limits:
     """Every limit; each is exported as ``mailserver_threshold_*`` beside what it limits."""
 
@@ -99,3 +120,11 @@ class Limits:
     sasl_failures: Limit = Limit(warning=300)
     remote_rejections: Limit = Limit(warning=5, critical=50)
     log_silence_seconds: LogSilenceLimit = field(default=LogSilenceLimit(warning=6 * 3600))
+    backup_age_seconds: BackupAgeLimit = field(default=BackupAgeLimit(warning=26 * 3600, critical=50 * 3600))
+    backup_size_ratio: BackupSizeLimit = field(default=BackupSizeLimit(warning=0.5))
+    backup_copy_age_seconds: BackupAgeLimit = field(default=BackupAgeLimit(warning=50 * 3600))
+    backup_rehearsal_age_seconds: BackupAgeLimit = field(default=BackupAgeLimit(info=180 * 86400))
+    clock_offset_seconds: DurationLimit = DurationLimit(warning=0.1)
+    security_update_age_seconds: DurationLimit = DurationLimit(warning=2 * 86400)
+    reboot_required_age_seconds: DurationLimit = DurationLimit(warning=3 * 86400)
+    package_lists_age_seconds: DurationLimit = DurationLimit(info=7 * 86400)
