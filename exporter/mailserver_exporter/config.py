@@ -17,7 +17,7 @@ from mailserver_exporter.settings.dns import BlocklistsSection, DnsSection
 from mailserver_exporter.settings.host import ContainersSection, Fail2banSection, FilesystemSection, ProcessesSection
 from mailserver_exporter.settings.limits import Limits
 from mailserver_exporter.settings.logs import LogsSection
-from mailserver_exporter.settings.mail import MailStack, PortsSection, QueueSection, VmailSection
+from mailserver_exporter.settings.mail import CertificatesSection, MailStack, PortsSection, QueueSection, VmailSection
 from mailserver_exporter.settings.notifications import AlertLog, Notifications
 from mailserver_exporter.settings.types import HostName, Section
 
@@ -51,9 +51,10 @@ class Config:
     containers: ContainersSection = ContainersSection()
     queue: QueueSection = QueueSection()
     ports: PortsSection = PortsSection()
+    certificates: CertificatesSection = CertificatesSection()
     fail2ban: Fail2banSection = Fail2banSection()
     vmail: VmailSection = VmailSection()
-    backups: BackupsSection = field(default_factory=BackupsSection)
+    backups: BackupsSection = BackupsSection()
     dns: DnsSection = DnsSection()
     blocklists: BlocklistsSection = BlocklistsSection()
     logs: LogsSection = LogsSection()

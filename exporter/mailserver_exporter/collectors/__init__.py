@@ -5,6 +5,7 @@ from __future__ import annotations
 from mailserver_exporter.collectors.backups import BackupsCollector
 from mailserver_exporter.collectors.base import Collector
 from mailserver_exporter.collectors.blocklists import BlocklistsCollector
+from mailserver_exporter.collectors.certificates import CertificatesCollector
 from mailserver_exporter.collectors.containers import ContainersCollector
 from mailserver_exporter.collectors.cpu import CpuCollector
 from mailserver_exporter.collectors.disk import DiskCollector
@@ -40,6 +41,7 @@ COLLECTORS: tuple[type[Collector], ...] = (
     QueueCollector,
     QueueMessagesCollector,
     PortsCollector,
+    CertificatesCollector,
     Fail2banCollector,
     Fail2banDatabaseCollector,
     VmailCollector,

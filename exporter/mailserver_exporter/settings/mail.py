@@ -57,6 +57,15 @@ class PortsSection(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CertificatesSection(Section):
+    """The name that clients know the server by, the certificates on disk that it should show, and whom to trust."""
+
+    name: HostName | None = None
+    files: tuple[Path, ...] = ()
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class VmailSection(Section):
     """The mail store and whom its files must belong to: by default 5000 in mailcow, elsewhere its first seen owner."""
 

@@ -65,12 +65,13 @@ class Target:
 
 @dataclass(frozen=True)
 class Handshake:
-    """What TLS came to: version and cipher as OpenSSL names them, and the earliest notAfter of the presented
-    certificates in Unix seconds, None where they cannot be read.
+    """What TLS came to: version and cipher as OpenSSL names them, the presented certificates (DER, the server's own
+    first) and their earliest notAfter in Unix seconds, None where they cannot be read.
     """
 
     version: str
     cipher: str
+    certificates: tuple[bytes, ...]
     expiry: float | None
 
 
@@ -103,15 +104,18 @@ class Result:
 class Prober:
     """Probes targets; keeps what is expensive to make."""
 
-    def __init__(self, timeout: float = TIMEOUT, grace: float = GRACE) -> None:
+    def __init__(
+        self, timeout: float = TIMEOUT, grace: float = GRACE, *, context: ssl.SSLContext | None = None
+    ) -> None:
         self.timeout = timeout
         self.grace = grace
         self._addresses: dict[str, list[Address]] = {}
+        self._context = context
 
     @functools.cached_property
     def tls_context(self) -> ssl.SSLContext:
-        """The context that all probes share."""
-        return tls.client_context()
+        """The context that all probes share; by default one that takes every server as it is."""
+        return self._context or tls.client_context()
 
     def run(self, targets: Sequence[Target]) -> list[Result]:
         """Probe all targets at the same time; return after ``timeout`` plus ``grace`` seconds at the latest.
@@ -327,4 +331,4 @@ class _Probe:
             when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(expiry))
             number = "1 certificate" if len(certificates) == 1 else f"{len(certificates)} certificates"
             self._story.tell(f"{number} presented, valid until {when}")
-        self._handshake = Handshake(version, cipher, expiry)
+        self._handshake = Handshake(version, cipher, tuple(certificates), expiry)

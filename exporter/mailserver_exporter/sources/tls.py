@@ -6,9 +6,13 @@ The certificate must be readable when it is expired, self-signed or for another 
 from __future__ import annotations
 
 import ssl
+import warnings
 from typing import Any
 
 from mailserver_exporter.sources import SourceError, x509
+
+# X509_V_FLAG_NO_CHECK_TIME, X509_VERIFY_PARAM_set_flags(3); Python has no name for it.
+_NO_CHECK_TIME = 0x200000
 
 # What the admin can make of OpenSSL's reasons; others are shown as they are.
 _IN_WORDS = {
@@ -32,6 +36,35 @@ def client_context() -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.options |= getattr(ssl, "OP_LEGACY_SERVER_CONNECT", 0x4)
+    return context
+
+
+def verifying_context(ca_file: str | None) -> ssl.SSLContext:
+    """Return the same, but for a chain that must lead to an authority of ``ca_file``, or of the system.
+
+    Dates, names and weak keys are left aside: each of them is told for itself. Raises SourceError.
+    """
+    context = client_context()
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_flags |= _NO_CHECK_TIME
+    if ca_file is None:
+        context.load_default_certs()
+        return context
+    try:
+        context.load_verify_locations(ca_file)
+    except OSError as error:
+        reason = error.strerror or "no certificate in it"
+        raise SourceError(f"{ca_file}: {reason}", remedy="see certificates.ca_file in the configuration") from error
+    return context
+
+
+def legacy_context() -> ssl.SSLContext:
+    """Return the same, for a client that knows nothing newer than TLS 1.1."""
+    context = client_context()
+    with warnings.catch_warnings():
+        # Python says that it is deprecated, which is the point.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
     return context
 
 
@@ -63,5 +96,7 @@ def earliest_expiry(certificates: list[bytes]) -> float:
 
 def in_words(error: ssl.SSLError) -> str:
     """Say what went wrong in a handshake."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
     reason = error.reason or "unknown error"
     return _IN_WORDS.get(reason, reason.lower().replace("_", " "))
