@@ -46,7 +46,7 @@ class LogFinder:
         if name == JOURNAL:
             return self._journal(wanted, position)
         if name.startswith(_CONTAINER):
-            raise SourceError(f"{name}: containers' logs are not read yet")
+            return self._container(name.removeprefix(_CONTAINER), position)
         return LogFile(name, self._context.host.path(name), position)
 
     def _known(self) -> Iterator[tuple[str, str]]:
@@ -69,6 +69,13 @@ class LogFinder:
             return self._journal(bool, None).holds(idents)
         except (SourceError, OSError):
             return False  # then it has to be a file; who wants the journal names it and is told what is wrong
+
+    def _container(self, name: str, position: Any) -> LogSource:
+        from mailserver_exporter.sources.container_log import ContainerLog
+        from mailserver_exporter.sources.docker_api import Api
+
+        engine = Api(self._context.host.path(self._context.config.containers.socket))
+        return ContainerLog(engine, name, self._context.mailstack.get().project, position)
 
     def _journal(self, wanted: Callable[[bytes], object], position: Any) -> Journal:
         host = self._context.host

@@ -11,14 +11,14 @@ from typing import Protocol
 
 from prometheus_client.metrics_core import Metric
 
-from mailserver_exporter.collectors import log_postfix, log_sshd
+from mailserver_exporter.collectors import log_dovecot, log_mailcow, log_postfix, log_sshd
 from mailserver_exporter.settings.limits import Limits
-from mailserver_exporter.sources import postfix_log, sshd_log
+from mailserver_exporter.sources import dovecot_log, mailcow_ui_log, netfilter_log, postfix_log, sogo_log, sshd_log
 from mailserver_exporter.sources.tally import Tally
 
 
 class Parser(Protocol):
-    """Counts lines into a tally and returns how many it understood; may remember lines, as long as that is bounded."""
+    """Counts lines into a tally and returns how many it understood."""
 
     def __call__(self, lines: Sequence[bytes], tally: Tally, /) -> int: ...
 
@@ -30,16 +30,18 @@ class Program:
     ``ident`` is a regular expression for the start of ``ident[pid]: message``, the form in which the parser gets the
     lines; without one, it gets them as they are. ``service`` is its service in mailcow's compose project. ``idents``
     and ``files`` say where it is found on a host: what it calls itself in the journal, and the usual files.
+    ``own_date`` is the length of the date in a log file that the program writes itself, without syslog's header.
     ``limits`` yields the limits that its series are compared with.
     """
 
     name: str
-    parser: Callable[[], Parser]
+    parser: Parser
     families: Callable[[Tally], Iterator[Metric]]
     ident: bytes = b""
     service: str = ""
     idents: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    own_date: int = 0
     limits: Callable[[Limits], Iterator[Metric]] = lambda _: iter(())
 
 
@@ -48,7 +50,7 @@ _MAIL_LOGS = ("/var/log/mail.log", "/var/log/maillog")
 PROGRAMS: tuple[Program, ...] = (
     Program(
         "postfix",
-        lambda: postfix_log.read,
+        postfix_log.read,
         log_postfix.families,
         # Instances and mailcow's services have names of their own, such as postfix-out/smtp and postfix/sogo/smtpd.
         ident=rb"postfix[^/\[: ]*/",
@@ -58,11 +60,30 @@ PROGRAMS: tuple[Program, ...] = (
         limits=log_postfix.limits,
     ),
     Program(
+        "dovecot",
+        dovecot_log.read,
+        log_dovecot.families,
+        ident=rb"dovecot[\[:]",
+        service="dovecot-mailcow",
+        idents=("dovecot",),
+        files=_MAIL_LOGS,
+        own_date=len("Nov 22 03:13:51 "),  # log_timestamp of Dovecot's
+    ),
+    Program(
         "sshd",
-        lambda: sshd_log.read,
+        sshd_log.read,
         log_sshd.families,
         ident=rb"sshd(-session|-auth)?[\[:]",
         idents=("sshd", "sshd-session", "sshd-auth"),
         files=("/var/log/auth.log", "/var/log/secure"),
     ),
+    Program(
+        "sogo",
+        sogo_log.read,
+        log_mailcow.sogo_families,
+        service="sogo-mailcow",
+        files=("/var/log/sogo/sogo.log",),
+    ),
+    Program("netfilter", netfilter_log.read, log_mailcow.netfilter_families, service="netfilter-mailcow"),
+    Program("php-fpm", mailcow_ui_log.read, log_mailcow.ui_families, service="php-fpm-mailcow"),
 )

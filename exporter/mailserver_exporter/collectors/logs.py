@@ -12,8 +12,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from mailserver_exporter.collectors.base import Collector, Context, Detection, Schedule, thresholds
-from mailserver_exporter.collectors.log_finding import LogFinder, programs_by_source
-from mailserver_exporter.collectors.log_programs import Parser, Program
+from mailserver_exporter.collectors.log_finding import JOURNAL, LogFinder, programs_by_source
+from mailserver_exporter.collectors.log_programs import Program
 from mailserver_exporter.collectors.log_state import LogState, StateFile
 from mailserver_exporter.finding import Finding
 from mailserver_exporter.sources import SourceError, syslog
@@ -173,7 +173,6 @@ class _Source:
         self.name = name
         self.programs = {program.name: program for program in programs}
         self.failure: Finding | None = None
-        self._parsers: dict[str, Parser] = {program.name: program.parser() for program in programs}
         self._log: LogSource | None = None
         # The programs of a file or of the journal are told apart by what their lines begin with.
         idents = [rb"(?P<p%d>%s)" % (index, each.ident) for index, each in enumerate(programs) if each.ident]
@@ -211,7 +210,7 @@ class _Source:
         for program, own in self._by_program(lines):
             counts = state.lines[self.name, program]
             counts.read += len(own)
-            counts.understood += self._parsers[program](own, state.tallies[program])
+            counts.understood += self.programs[program].parser(own, state.tallies[program])
             counts.last = time.time()
 
     def _by_program(self, lines: Sequence[bytes]) -> Iterator[tuple[str, Sequence[bytes]]]:
@@ -220,10 +219,13 @@ class _Source:
             yield program, lines
             return
         sorted_out: dict[str, list[bytes]] = {}
-        for body in lines if self.name == "journal" else syslog.bodies(lines):
+        for body in lines if self.name == JOURNAL else syslog.bodies(lines):
             found = self._ident.match(body)
             if found:
                 sorted_out.setdefault(self._groups[str(found.lastgroup)], []).append(body)
+        [first, *others] = self.programs.values()
+        if not sorted_out and not others and first.own_date and self.name.startswith("/"):
+            sorted_out[first.name] = [line[first.own_date :] for line in lines]
         yield from sorted_out.items()
 
     def _wanted(self, body: bytes) -> object:
