@@ -20,6 +20,7 @@ from mailserver_exporter.collectors.ports import PortsCollector
 from mailserver_exporter.collectors.processes import ProcessesCollector
 from mailserver_exporter.collectors.queue import QueueCollector, QueueMessagesCollector
 from mailserver_exporter.collectors.system import SystemCollector
+from mailserver_exporter.collectors.systemd import SystemdCollector
 from mailserver_exporter.collectors.temperature import TemperatureCollector
 from mailserver_exporter.collectors.textfile import TextfileCollector
 from mailserver_exporter.collectors.timex import TimexCollector
@@ -50,6 +51,7 @@ COLLECTORS: tuple[type[Collector], ...] = (
     BlocklistsCollector,
     LogsCollector,
     TimexCollector,
+    SystemdCollector,
     # Last, so that what it passes through can be held against all others.
     TextfileCollector,
 )
