@@ -131,6 +131,27 @@ def _parser() -> argparse.ArgumentParser:
     forget.add_argument("--kind", help="only where it is expected as this kind")
     forget.set_defaults(run=_forget)
 
+    mark = commands.add_parser(
+        "backup-mark",
+        parents=[common],
+        help="note that a backup was made, or failed",
+        description="Note in the state directory that the backup NAME was made; the exporter tells it within a minute. "
+        "For scripts, whether the exporter runs or not.",
+    )
+    mark.add_argument(
+        "name", metavar="NAME", type=cli_options.backup_name, help="for example configs, as the metrics call it"
+    )
+    mark.add_argument("--size", type=cli_options.size, metavar="BYTES", help="how large it is")
+    events = mark.add_mutually_exclusive_group()
+    for event, text in (
+        ("failed", "it could not be made"),
+        ("copied", "a copy of it is now on another machine"),
+        ("rehearsed", "it was restored to see whether that works"),
+        ("forget", "it is made no more: let go of all that was noted"),
+    ):
+        events.add_argument(f"--{event}", dest="event", action="store_const", const=event, help=text)
+    mark.set_defaults(run=_backup_mark, event="succeeded")
+
     reap = commands.add_parser(
         "reap-zombies",
         parents=[common],
@@ -282,6 +303,20 @@ def _reap_zombies(options: argparse.Namespace) -> int:
         return EXIT_WRONG_USE
     print(reap_zombies.as_json(cases, applied=options.apply) if options.json else reap_zombies.as_text(cases))
     return EXIT_FINDING if any(case.left for case in cases) else EXIT_GOOD
+
+
+def _backup_mark(options: argparse.Namespace) -> int:
+    from mailserver_exporter import backup_mark
+
+    if options.size is not None and options.event != "succeeded":
+        print("--size is for a backup that was made", file=sys.stderr)
+        return EXIT_WRONG_USE
+    try:
+        known = backup_mark.note(load(options.config_file).state_directory, options.name, options.event, options.size)
+    except OSError as error:
+        print(f"cannot note it: {error}", file=sys.stderr)
+        return EXIT_WRONG_USE
+    return EXIT_GOOD if known else EXIT_FINDING
 
 
 def _probe(options: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mailserver_exporter import logs
+from mailserver_exporter.settings.backups import NAME, NAME_IN_WORDS
 
 DEFAULT_CONFIG = Path("/etc/mailserver-exporter/config.yml")
 
@@ -94,3 +95,15 @@ def seconds(text: str) -> float:
     if not 0 < seconds <= 600:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds between 0 and 600")
     return seconds
+
+
+def size(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of bytes")
+    return int(text)
+
+
+def backup_name(text: str) -> str:
+    if not NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {NAME_IN_WORDS}")
+    return text
