@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from prometheus_client.metrics_core import Metric
 
+from mailserver_exporter.collectors.base import thresholds
 from mailserver_exporter.collectors.log_counters import counters
+from mailserver_exporter.settings.limits import Limits
 from mailserver_exporter.sources import dovecot_log
 from mailserver_exporter.sources.tally import Tally
 
@@ -40,4 +42,24 @@ def families(tally: Tally) -> Iterator[Metric]:
         "SMTP that Postfix asks Dovecot about are not among them.",
         "reason",
         dovecot_log.REASONS,
+    )
+
+
+def limits(configured: Limits) -> Iterator[Metric]:
+    """Yield the limits of errors and of failed logins.
+
+    # HELP mailserver_threshold_dovecot_errors Limit of Dovecot's errors in a quarter of an hour.
+    # TYPE mailserver_threshold_dovecot_errors gauge
+    mailserver_threshold_dovecot_errors{class="permissions",severity="warning"} 10
+    mailserver_threshold_dovecot_login_failures{severity="warning"} 300
+    """
+    yield thresholds(
+        "dovecot_errors",
+        "Limit of Dovecot's errors in a quarter of an hour.",
+        [({"class": each}, configured.dovecot_errors.of(each)) for each in dovecot_log.CLASSES],
+    )
+    yield thresholds(
+        "dovecot_login_failures",
+        "Limit of passwords that Dovecot refused in a quarter of an hour.",
+        [({}, configured.dovecot_login_failures)],
     )

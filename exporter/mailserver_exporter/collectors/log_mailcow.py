@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from prometheus_client.metrics_core import Metric
 
+from mailserver_exporter.collectors.base import thresholds
 from mailserver_exporter.collectors.log_counters import counter
+from mailserver_exporter.settings.limits import Limits
 from mailserver_exporter.sources import mailcow_ui_log, netfilter_log, sogo_log
 from mailserver_exporter.sources.tally import Tally
 
@@ -50,4 +52,22 @@ def ui_families(tally: Tally) -> Iterator[Metric]:
         tally,
         mailcow_ui_log.LOGIN_FAILURES,
         "Logins by mailcow's web interface and keys of its API that were refused.",
+    )
+
+
+def sogo_limits(configured: Limits) -> Iterator[Metric]:
+    """Yield ``mailserver_threshold_sogo_login_failures``."""
+    yield thresholds(
+        "sogo_login_failures",
+        "Limit of failed logins by SOGo in a quarter of an hour.",
+        [({}, configured.sogo_login_failures)],
+    )
+
+
+def ui_limits(configured: Limits) -> Iterator[Metric]:
+    """Yield ``mailserver_threshold_mailcow_ui_login_failures``."""
+    yield thresholds(
+        "mailcow_ui_login_failures",
+        "Limit of failed logins by mailcow's web interface in a quarter of an hour.",
+        [({}, configured.mailcow_ui_login_failures)],
     )

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from prometheus_client.metrics_core import Metric
 
+from mailserver_exporter.collectors.base import thresholds
 from mailserver_exporter.collectors.log_counters import counter, counters
+from mailserver_exporter.settings.limits import Limits
 from mailserver_exporter.sources import sshd_log
 from mailserver_exporter.sources.tally import Tally
 
@@ -50,4 +52,16 @@ def families(tally: Tally) -> Iterator[Metric]:
         sshd_log.GUESSED,
         f"Logins by password from an address of which {sshd_log.MANY_FAILURES} or more passwords had been refused "
         "since its last login by password.",
+    )
+
+
+def limits(configured: Limits) -> Iterator[Metric]:
+    """Yield the limit of failed logins.
+
+    # HELP mailserver_threshold_sshd_failures Limit of failed logins by SSH in a quarter of an hour.
+    # TYPE mailserver_threshold_sshd_failures gauge
+    mailserver_threshold_sshd_failures{severity="warning"} 500
+    """
+    yield thresholds(
+        "sshd_failures", "Limit of failed logins by SSH in a quarter of an hour.", [({}, configured.sshd_failures)]
     )

@@ -84,6 +84,19 @@ class LogSilenceLimit(DurationLimit):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DovecotErrorsLimit(Limit):
+    """Limits of Dovecot's errors, with overrides by their class; two classes have their own when nothing is said."""
+
+    overrides: Mapping[str, Limit] = field(default_factory=dict)
+
+    def of(self, name: str) -> Limit:
+        """Return the limits that hold for one class."""
+        # Without its users nobody gets mail; and what has run out of memory once will do so again.
+        usual = {"auth_backend": Limit(warning=3, critical=30), "out_of_memory": Limit(warning=0)}
+        return self.overrides.get(name, usual.get(name, self))
+
+
+@dataclass(frozen=True, kw_only=True)
 class FallingRatioLimit(RatioLimit):
     """Limits of a ratio of which less is worse."""
 
@@ -119,6 +132,11 @@ class Limits:
     deferred_ratio: RatioLimit = RatioLimit(warning=0.5)
     sasl_failures: Limit = Limit(warning=300)
     remote_rejections: Limit = Limit(warning=5, critical=50)
+    sshd_failures: Limit = Limit(info=100, warning=500)
+    dovecot_login_failures: Limit = Limit(warning=300)
+    dovecot_errors: DovecotErrorsLimit = field(default=DovecotErrorsLimit(warning=10))
+    sogo_login_failures: Limit = Limit(warning=100)
+    mailcow_ui_login_failures: Limit = Limit(warning=30)
     log_silence_seconds: LogSilenceLimit = field(default=LogSilenceLimit(warning=6 * 3600))
     backup_age_seconds: BackupAgeLimit = field(default=BackupAgeLimit(warning=26 * 3600, critical=50 * 3600))
     backup_size_ratio: BackupSizeLimit = field(default=BackupSizeLimit(warning=0.5))
