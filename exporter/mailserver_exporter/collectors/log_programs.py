@@ -68,6 +68,7 @@ PROGRAMS: tuple[Program, ...] = (
         idents=("dovecot",),
         files=_MAIL_LOGS,
         own_date=len("Nov 22 03:13:51 "),  # log_timestamp of Dovecot's
+        limits=log_dovecot.limits,
     ),
     Program(
         "sshd",
@@ -76,6 +77,7 @@ PROGRAMS: tuple[Program, ...] = (
         ident=rb"sshd(-session|-auth)?[\[:]",
         idents=("sshd", "sshd-session", "sshd-auth"),
         files=("/var/log/auth.log", "/var/log/secure"),
+        limits=log_sshd.limits,
     ),
     Program(
         "sogo",
@@ -83,7 +85,14 @@ PROGRAMS: tuple[Program, ...] = (
         log_mailcow.sogo_families,
         service="sogo-mailcow",
         files=("/var/log/sogo/sogo.log",),
+        limits=log_mailcow.sogo_limits,
     ),
     Program("netfilter", netfilter_log.read, log_mailcow.netfilter_families, service="netfilter-mailcow"),
-    Program("php-fpm", mailcow_ui_log.read, log_mailcow.ui_families, service="php-fpm-mailcow"),
+    Program(
+        "php-fpm",
+        mailcow_ui_log.read,
+        log_mailcow.ui_families,
+        service="php-fpm-mailcow",
+        limits=log_mailcow.ui_limits,
+    ),
 )
