@@ -22,6 +22,7 @@ _PACKAGES = {
     "amtool": {"bookworm": "prometheus-alertmanager", "sid": "prometheus-alertmanager"},
     "prometheus-node-exporter": {"bookworm": "prometheus-node-exporter"},
     "prometheus-blackbox-exporter": {"bookworm": "prometheus-blackbox-exporter"},
+    "prometheus-postfix-exporter": {"sid": "prometheus-postfix-exporter"},
 }
 
 

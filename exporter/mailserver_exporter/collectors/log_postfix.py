@@ -168,17 +168,23 @@ def families(tally: Tally) -> Iterator[Metric]:
     mailserver_postfix_deliveries_total{service="lmtp",status="sent"} 873
     mailserver_postfix_remote_rejections_total{class="reputation"} 0
     """
-    counted: dict[str, dict[Key, float]] = defaultdict(dict)
-    for (name, *labels), value in tally.items():
-        counted[name][tuple(labels)] = value
+    counted: dict[tuple[str, int], dict[Key, float]] = defaultdict(dict)
+    for key, value in tally.items():
+        counted[key[0], len(key) - 1][key[1:]] = value
     for counter in _COUNTERS:
         family = CounterMetricFamily(counter.name, counter.help, labels=list(counter.known))
-        for values, count in {**dict.fromkeys(product(*counter.known.values()), 0.0), **counted[counter.name]}.items():
+        known: dict[Key, float] = dict.fromkeys(product(*counter.known.values()), 0.0)
+        # By the number of labels, too: an older version may have counted with others.
+        for values, count in {**known, **counted[counter.name, len(counter.known)]}.items():
             family.add_metric(values, count)
         yield family
     for each in _HISTOGRAMS:
         histogram = HistogramMetricFamily(each.name, each.help, labels=list(each.known))
-        found = {key[1:]: value for key, value in tally.histograms.items() if key[0] == each.name}
+        found = {
+            key[1:]: value
+            for key, value in tally.histograms.items()
+            if key[0] == each.name and len(key) - 1 == len(each.known)
+        }
         for values in dict.fromkeys([*product(*each.known.values()), *found]):
             distribution = found.get(values) or Histogram(each.buckets)
             histogram.add_metric(values, distribution.cumulative(), distribution.sum)
