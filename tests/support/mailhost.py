@@ -81,6 +81,9 @@ class MailHost:
         self.nginx = enter(Nginx(certificate=self.web_certificate))
         self.fail2ban = enter(Fail2ban())
         self.dns = enter(dns.Authority(dns.mail_zones()))
+        for log in self.logs().values():
+            if not Path(log).exists():
+                Path(log).touch()
         self.docker = enter(DockerEngine())
         self.docker.import_busybox()
         self.project.mkdir()
@@ -99,6 +102,12 @@ class MailHost:
     def renew_web_certificate(self, days: float = 90) -> None:
         """Write a certificate that ends in ``days`` days; nginx shows it once it is reloaded."""
         write_chain(self.web_certificate, days=days)
+
+    def logs(self) -> dict[str, str]:
+        """Return the log of each program; those of programs that do not run here are empty files."""
+        logs = {"postfix": self.postfix.log, "dovecot": self.dovecot.log}
+        others = {name: self.folder / f"{name}.log" for name in ("sshd", "sogo", "netfilter", "php-fpm")}
+        return {name: str(path) for name, path in {**logs, **others}.items()}
 
     def compose(self, *arguments: str) -> None:
         """Run docker compose on the project; raises AssertionError with what it said when it fails."""
@@ -135,6 +144,7 @@ class MailHost:
             "queue": {"directory": str(self.postfix.queue)},
             "ports": {"targets": ports},
             "fail2ban": {"socket": str(self.fail2ban.socket)},
+            "logs": {"sources": self.logs()},
             "vmail": {"directory": str(self.vmail), "owner": 5000, "group": 5000},
             "dns": {
                 "resolver": f"127.0.0.1:{self.dns.port}",
