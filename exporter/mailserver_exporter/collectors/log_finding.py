@@ -6,16 +6,20 @@ mailcow's service, then the journal where the program writes to it, then the usu
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mailserver_exporter.collectors.base import Context
 from mailserver_exporter.collectors.log_programs import PROGRAMS, Program
-from mailserver_exporter.sources import SourceError, accounts, files
+from mailserver_exporter.sources import SourceError, accounts, docker_api, files
+from mailserver_exporter.sources.container_log import ContainerLog
 from mailserver_exporter.sources.journal import DIRECTORIES, Journal
 from mailserver_exporter.sources.log_source import LogSource
 from mailserver_exporter.sources.logfile import LogFile
+
+log = logging.getLogger(__name__)
 
 JOURNAL = "journal"
 _CONTAINER = "container/"
@@ -43,6 +47,14 @@ class LogFinder:
 
     def open(self, name: str, wanted: Callable[[bytes], object], position: Any) -> LogSource:
         """Return the source of that name; raises SourceError or OSError where that cannot be."""
+        try:
+            return self._make(name, wanted, position)
+        except (TypeError, ValueError, LookupError) as error:
+            # Of another version, or written by another hand.
+            log.warning("log %s is followed from its end, its saved position is none: %s", name, error)
+            return self._make(name, wanted, None)
+
+    def _make(self, name: str, wanted: Callable[[bytes], object], position: Any) -> LogSource:
         if name == JOURNAL:
             return self._journal(wanted, position)
         if name.startswith(_CONTAINER):

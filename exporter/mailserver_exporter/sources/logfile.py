@@ -79,6 +79,8 @@ class LogFile:
             self.close()
         if self._file is None:
             self._find(self._place)
+        if self._file is None:
+            os.stat(self._path)  # as above
         batch = self._take(self._file, self._place, max_bytes) if self._file is not None else Batch([])
         self._seen = None if batch.more else look
         return batch
