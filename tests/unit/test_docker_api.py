@@ -192,7 +192,6 @@ def test_a_stream_is_read_piece_by_piece_to_its_end(serve: Callable[[Talk], Serv
     lines = [b"%d\n" % number * 100 for number in range(1000)]
     serve(after_version(lambda connection, path: connection.sendall(chunked(*lines, b""))))
     stream = api.stream("/containers/x/logs", soon())
-    assert stream.media_type == "text/plain"
     pieces = []
     while piece := stream.read(soon()):
         pieces.append(piece)

@@ -76,7 +76,12 @@ class Api:
             return Stream(connection, connection.ask(f"/v{self._agreed(end)}{path}", end))
         except SourceError:
             connection.close()
+            self.close()
             raise
+
+    def tap(self, path: str, end: float) -> Tap:
+        """Return an answer without end. Raises SourceError as ``get`` does."""
+        return Tap(self.path, f"/v{self._agreed(end)}{path}", end)
 
     def renewed(self) -> bool:
         """Say whether the socket is another than at the last call, and let go of the connection to the old one.
@@ -87,7 +92,7 @@ class Api:
             inode = os.stat(self.path).st_ino
         except OSError as error:
             self.close()
-            raise self._kept.failure(error) from error
+            raise _failure(self.path, error) from error
         if inode == self._inode:
             return False
         self.close()
@@ -128,11 +133,6 @@ class Stream:
         self._connection = connection
         self._answer = answer
 
-    @property
-    def media_type(self) -> str:
-        """The answer's Content-Type."""
-        return self._answer.getheader("Content-Type") or ""
-
     def read(self, end: float) -> bytes:
         """Return the next piece, nothing after the last. Raises SourceError, also where the answer breaks off."""
         return self._connection.read(self._answer, end)
@@ -141,6 +141,55 @@ class Stream:
         """Close the connection; the engine stops sending then."""
         self._answer.close()
         self._connection.close()
+
+
+class Tap:
+    """An answer that goes on until the engine ends it, read without waiting.
+
+    Asked for in HTTP/1.0, where what follows the head is the content and nothing else.
+    """
+
+    def __init__(self, path: str, request: str, end: float) -> None:
+        try:
+            self._wire = _Wire(path, end)
+        except OSError as error:
+            raise _failure(path, error) from error
+        try:
+            self._wire.sendall(f"GET {request} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
+            head = b""
+            while b"\r\n\r\n" not in head and len(head) < _PIECE:
+                piece = self._wire.receive()
+                if not piece:
+                    break
+                head += piece
+            head, _, self._begun = head.partition(b"\r\n\r\n")
+            if not re.match(rb"HTTP/1\.[01] 200 ", head):
+                raise http.client.BadStatusLine(repr(head[:80]))
+            self._wire.setblocking(False)
+        except _FAILURES as error:
+            self._wire.close()
+            raise _failure(path, error) from error
+
+    def read(self, limit: int) -> tuple[bytes, bool]:
+        """Return what has come since, up to about ``limit`` bytes, and whether the engine has ended it."""
+        pieces = [self._begun]
+        size, self._begun = len(self._begun), b""
+        while size < limit:
+            try:
+                piece = self._wire.recv(_PIECE)
+            except BlockingIOError:
+                return b"".join(pieces), False
+            except OSError:
+                piece = b""
+            if not piece:
+                return b"".join(pieces), True
+            pieces.append(piece)
+            size += len(piece)
+        return b"".join(pieces), False
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._wire.close()
 
 
 def agreed_version(body: bytes) -> str:
@@ -193,7 +242,7 @@ class _Connection(http.client.HTTPConnection):
                     raise
                 answer = self._ask(path)
         except _FAILURES as error:
-            raise self.failure(error) from error
+            raise _failure(self._path, error) from error
         if answer.status != _OK:
             body = self.read(answer, end)
             # A connection with the rest of an answer in it is good for nothing.
@@ -214,7 +263,7 @@ class _Connection(http.client.HTTPConnection):
             if not piece and answer.length:
                 raise http.client.IncompleteRead(piece, answer.length)
         except _FAILURES as error:
-            raise self.failure(error) from error
+            raise _failure(self._path, error) from error
         return piece
 
     def _allow(self, end: float) -> None:
@@ -222,17 +271,18 @@ class _Connection(http.client.HTTPConnection):
         if self._wire is not None:
             self._wire.end = end
 
-    def failure(self, error: Exception) -> SourceError:
-        """Say what went wrong in words, and what to do about it."""
-        where = f"the Docker Engine at {self._path}"
-        if isinstance(error, TimeoutError):
-            return SourceError(f"{where} did not answer in time", remedy=_HUNG)
-        if isinstance(error, (http.client.HTTPException, ValueError)):
-            reason = str(error) or type(error).__name__
-            return SourceError(f"{where} does not answer properly: {reason[:200]}", remedy=_NOT_DOCKER)
-        reason = getattr(error, "strerror", None) or str(error)
-        forbidden = isinstance(error, PermissionError)
-        return SourceError(f"{where} cannot be reached: {reason}", remedy=_FORBIDDEN if forbidden else _DOWN)
+
+def _failure(path: str, error: Exception) -> SourceError:
+    """Say what went wrong in words, and what to do about it."""
+    where = f"the Docker Engine at {path}"
+    if isinstance(error, TimeoutError):
+        return SourceError(f"{where} did not answer in time", remedy=_HUNG)
+    if isinstance(error, (http.client.HTTPException, ValueError)):
+        reason = str(error) or type(error).__name__
+        return SourceError(f"{where} does not answer properly: {reason[:200]}", remedy=_NOT_DOCKER)
+    reason = getattr(error, "strerror", None) or str(error)
+    forbidden = isinstance(error, PermissionError)
+    return SourceError(f"{where} cannot be reached: {reason}", remedy=_FORBIDDEN if forbidden else _DOWN)
 
 
 class _Wire(socket.socket):
@@ -255,6 +305,10 @@ class _Wire(socket.socket):
     def recv_into(self, *arguments: Any) -> int:
         self._allow_the_rest()
         return super().recv_into(*arguments)
+
+    def receive(self) -> bytes:
+        self._allow_the_rest()
+        return self.recv(_PIECE)
 
     def _allow_the_rest(self) -> None:
         left = self.end - time.monotonic()

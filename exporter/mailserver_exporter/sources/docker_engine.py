@@ -27,13 +27,17 @@ _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,6})?\d*(Z|[+-]\d\d:
 
 @dataclass(frozen=True)
 class Listed:
-    """A line of `docker ps -a`. ``status`` is the Status column without the time in it."""
+    """A line of `docker ps -a`.
+
+    ``status`` is the Status column without the time in it, ``created`` a Unix time in whole seconds.
+    """
 
     id: str
     name: str
     state: str
     status: str
     labels: Mapping[str, str]
+    created: int = 0
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,15 @@ class Container:
     pid: int
     started: float
     shares_network: bool
+
+
+@dataclass(frozen=True)
+class Logging:
+    """How a container logs: by which driver, whether that compresses old files, and whether it has a terminal."""
+
+    driver: str
+    compressed: bool
+    terminal: bool
 
 
 @dataclass(frozen=True)
@@ -126,8 +139,20 @@ def parse_list(data: bytes) -> list[Listed]:
         name = min((str(name) for name in names), key=lambda name: name.count("/"), default="")
         labels = {_text(key): _text(value) for key, value in _of(entry, "Labels", dict).items()}
         status = _status(_text(_of(entry, "Status", str)))
-        found.append(Listed(_identity(entry), _text(name).lstrip("/"), _text(entry.get("State")), status, labels))
+        name = _text(name).lstrip("/")
+        created = _of(entry, "Created", int)
+        found.append(Listed(_identity(entry), name, _text(entry.get("State")), status, labels, created))
     return found
+
+
+def parse_logging(data: bytes) -> Logging:
+    """Parse from the answer of GET /containers/ID/json how the container logs. Raises SourceError when it is none."""
+    answer = _json(data, dict)
+    told = _of(_of(answer, "HostConfig", dict), "LogConfig", dict)
+    driver = _text(told.get("Type"))
+    # The driver "local" compresses unless told otherwise, json-file only where it is told to.
+    compress = _of(told, "Config", dict).get("compress", str(driver == "local").lower())
+    return Logging(driver, compress == "true", _of(answer, "Config", dict).get("Tty") is True)
 
 
 def parse_inspect(data: bytes) -> Container:
@@ -147,7 +172,7 @@ def parse_inspect(data: bytes) -> Container:
         restarts=_of(answer, "RestartCount", int),
         oom_killed=state.get("OOMKilled") is True,
         pid=_of(state, "Pid", int),
-        started=_seconds(_text(state.get("StartedAt"))),
+        started=unix_time(_text(state.get("StartedAt"))),
         shares_network=mode == "host" or mode.startswith("container:"),
     )
 
@@ -193,7 +218,7 @@ def _text(value: object) -> str:
     return "" if value is None else str(value).encode("utf-8", "replace").decode()
 
 
-def _seconds(text: str) -> float:
+def unix_time(text: str) -> float:
     """Return RFC 3339 as a Unix time; Python 3.10 reads no nanoseconds."""
     parts = _TIME.fullmatch(text)
     if not parts or text.startswith(_NEVER):
