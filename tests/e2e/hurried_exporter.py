@@ -12,6 +12,7 @@ from dataclasses import replace
 from mailserver_exporter import collectors, web
 from mailserver_exporter.cli import main
 from mailserver_exporter.collectors.blocklists import BlocklistsCollector
+from mailserver_exporter.collectors.certificates import CertificatesCollector
 from mailserver_exporter.collectors.dns import DnsCollector
 from mailserver_exporter.collectors.processes import ProcessesCollector
 
@@ -37,6 +38,7 @@ def hurry() -> None:
         # What is asked once an hour.
         asking.schedule = replace(asking.schedule, every=ASKING)
         asking.max_age = 0.0
+    CertificatesCollector.schedule = replace(CertificatesCollector.schedule, every=ASKING)
     web.SCRAPE_OFFSET_SECONDS = SENDING
 
 

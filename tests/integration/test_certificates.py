@@ -130,8 +130,7 @@ def test_mail_ports_are_asked_in_their_own_language(tmp_path: Path) -> None:
         found = Exposition.of(collector.collect())
 
     told = {target["port"]: verdict(found, f"127.0.0.1:{target['port']}") for target in targets}
-    # postconf(5): smtpd_tls_protocols is >=TLSv1, because old TLS is better than none between servers.
-    assert told == {t["port"]: GOOD | {"legacy_tls_offered": float(t["protocol"] == "smtp")} for t in targets}
+    assert told == {target["port"]: GOOD for target in targets}
 
 
 def test_a_port_that_is_down_has_no_certificate_and_is_no_failure(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from tests.support import dns
-from tests.support.certificates import write_chain
+from tests.support.certificates import write, write_authority, write_chain
 from tests.support.docker_engine import IMAGE, DockerEngine, docker_compose
 from tests.support.dovecot import Dovecot
 from tests.support.fail2ban import Fail2ban
@@ -52,6 +52,7 @@ class MailHost:
         self.certificate = self.folder / "certificate.pem"
         # The webmail's own, because Postfix reads the file anew for each process.
         self.web_certificate = self.folder / "web.pem"
+        self.authority = self.folder / "authority.pem"
         self._cleanup = contextlib.ExitStack()
 
     def __enter__(self) -> MailHost:
@@ -75,6 +76,7 @@ class MailHost:
         self._cleanup.callback(subprocess.run, ["umount", self.small], check=True)
         self.make_vmail()
         write_chain(self.certificate)
+        write_authority(self.authority)
         self.renew_web_certificate()
         self.postfix = enter(Postfix(certificate=self.certificate))
         self.dovecot = enter(Dovecot(certificate=self.certificate))
@@ -108,6 +110,10 @@ class MailHost:
         logs = {"postfix": self.postfix.log, "dovecot": self.dovecot.log}
         others = {name: self.folder / f"{name}.log" for name in ("sshd", "sogo", "netfilter", "php-fpm")}
         return {name: str(path) for name, path in {**logs, **others}.items()}
+
+    def spoil_web_certificate(self, fault: str) -> None:
+        """Write a certificate with one of the FAULTS of tests/support/certificates.py."""
+        write(self.web_certificate, fault)
 
     def compose(self, *arguments: str) -> None:
         """Run docker compose on the project; raises AssertionError with what it said when it fails."""
@@ -143,6 +149,11 @@ class MailHost:
             "containers": {"socket": str(self.docker.socket)},
             "queue": {"directory": str(self.postfix.queue)},
             "ports": {"targets": ports},
+            "certificates": {
+                "name": "localhost",
+                "files": [str(self.certificate), str(self.web_certificate)],
+                "ca_file": str(self.authority),
+            },
             "fail2ban": {"socket": str(self.fail2ban.socket)},
             "logs": {"sources": self.logs()},
             "vmail": {"directory": str(self.vmail), "owner": 5000, "group": 5000},
