@@ -13,8 +13,7 @@ from typing import Any
 
 from mailserver_exporter.collectors.base import Context
 from mailserver_exporter.collectors.log_programs import PROGRAMS, Program
-from mailserver_exporter.sources import SourceError, accounts, docker_api, files
-from mailserver_exporter.sources.container_log import ContainerLog
+from mailserver_exporter.sources import SourceError, accounts, files
 from mailserver_exporter.sources.journal import DIRECTORIES, Journal
 from mailserver_exporter.sources.log_source import LogSource
 from mailserver_exporter.sources.logfile import LogFile
