@@ -66,7 +66,16 @@ def test_the_runbook_page_has_its_four_sections_and_fits_a_phone(alert: Rule) ->
 
 
 def test_what_the_runbooks_forget_is_named_as_it_is_remembered() -> None:
-    placeholders = {"JAIL", "MOUNTPOINT", "DIRECTORY", "DOMAIN", "NAME", "PROJECT/SERVICE", "HOST:PORT/MODULE"} | {"LOG:PROGRAM"}
+    placeholders = {
+        "JAIL",
+        "MOUNTPOINT",
+        "DIRECTORY",
+        "DOMAIN",
+        "NAME",
+        "PROJECT/SERVICE",
+        "HOST:PORT/MODULE",
+        "LOG:PROGRAM",
+    }
     for page in rulefiles.RUNBOOKS.glob("*.md"):
         names = set(re.findall(r"mailserver-exporter forget ([^`]+?)(?: --kind \w+)?`", page.read_text()))
         assert names <= placeholders | {collector.name for collector in COLLECTORS}, page.name
@@ -88,7 +97,12 @@ def test_the_severity_is_given_or_comes_from_the_threshold(alert: Rule) -> None:
 @each(ALERTS)
 def test_the_label_collector_says_whose_failure_silences_the_alert(alert: Rule) -> None:
     """Alertmanager silences by it what comes from a collector that fails, so that no recovery is told that is none."""
-    wanted = {"exporter": {None}, "monitoring": {None}, "queue": {"queue", "queue_messages"}}
+    wanted = {
+        "exporter": {None},
+        "monitoring": {None},
+        "queue": {"queue", "queue_messages"},
+        "mail_flow": {"logs"},
+    }
     assert alert.labels.get("collector") in wanted.get(alert.subject, {alert.subject})
 
 
