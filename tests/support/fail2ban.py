@@ -24,7 +24,7 @@ failregex = ^\s*login failed from <HOST>$
 datepattern = ^%%Y-%%m-%%d %%H:%%M:%%S
 """
 
-_ACTION = """
+ACTION = """
 [Definition]
 actionstart =
 actionstop =
@@ -75,7 +75,7 @@ class Fail2ban:
         for folder in (self.config / "filter.d", self.config / "action.d", self.socket.parent, self.database.parent):
             folder.mkdir(parents=True, exist_ok=True)
         (self.config / "filter.d/test.conf").write_text(_FILTER)
-        (self.config / "action.d/nothing.conf").write_text(_ACTION)
+        (self.config / "action.d/nothing.conf").write_text(ACTION)
         (self.config / "fail2ban.conf").write_text(
             "[Definition]\n"
             f"loglevel = INFO\nlogtarget = {self.log}\nsyslogsocket = auto\n"
