@@ -79,6 +79,11 @@ class Journald:
         self._socket.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    @property
+    def inside(self) -> list[str]:
+        """The beginning of a command that makes another one run where the journal is this one."""
+        return ["nsenter", f"--target={self._program.pid}", "--mount", "--"]
+
     def files(self) -> list[Path]:
         """Return the journal's files, wherever they are."""
         return sorted(self.root.glob("*/log/journal/*/*.journal*"))
@@ -88,14 +93,18 @@ class Journald:
         for message in messages:
             self._socket.send(b"<%d>Nov 22 03:13:51 %s" % (priority, message))
 
-    def log_as(self, user: int, message: str, priority: int = AUTH_INFO) -> None:
-        """Send one message as a local user."""
-        program = "import socket, sys; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect(sys.argv[1])\n"
-        program += "s.send(sys.argv[2].encode())"
+    def log_as(
+        self, user: int, message: str, priority: int = AUTH_INFO, program: str | Path = "/usr/bin/python3"
+    ) -> None:
+        """Send one message as a local user, from a copy of Python that may have another name."""
+        script = "import socket, sys; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect(sys.argv[1])\n"
+        # journald looks at who it was while it still is there.
+        script += "s.send(sys.argv[2].encode()); import time; time.sleep(0.3)"
         subprocess.run(
-            ["/usr/bin/python3", "-c", program, self._socket_path, f"<{priority}>Nov 22 03:13:51 {message}"],
+            [program, "-c", script, self._socket_path, f"<{priority}>Nov 22 03:13:51 {message}"],
             check=True,
             user=user,
+            env={"PYTHONHOME": "/usr"},
         )
 
     def rotate(self) -> None:
