@@ -81,7 +81,7 @@ _MESSAGE = re.compile(
     re.DOTALL,
 )
 # Behind the user name, so at the very end, where sshd writes it.
-_ADDRESS = re.compile(rb".* from ([0-9A-Fa-f.:%]{2,60}) port \d{1,5}(?: ssh2?)?\s*\Z", re.DOTALL)
+_ADDRESS = re.compile(rb".* from ([0-9A-Fa-f.:%]{2,60})(?: port \d{1,5}(?: ssh2?)?)?\s*\Z", re.DOTALL)
 
 # How often a password has been refused by address: in the tally, because it must outlive the process; not exported.
 _REFUSED = "sshd refused"
