@@ -65,6 +65,8 @@ server:
     do-ip6: no
     cache-max-ttl: 0
     cache-max-negative-ttl: 0
+    aggressive-nsec: no
+    val-bogus-ttl: 0
     infra-host-ttl: 0
     infra-keep-probing: yes
     trust-anchor-file: "{folder}/anchor"

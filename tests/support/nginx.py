@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -36,15 +37,21 @@ http {{
         location /private {{ return 401; }}
         location /gone {{ return 404; }}
         location /broken {{ return 502; }}
+        {locations}
     }}
 }}
 """
 
 
 class Nginx:
-    """An nginx with ``http_port`` and ``https_port``; ``certificate`` is a PEM file with the key in it."""
+    """An nginx with ``http_port`` and ``https_port``; ``certificate`` is a PEM file with the key in it.
 
-    def __init__(self, certificate: Path, *, protocols: str = "TLSv1.2 TLSv1.3") -> None:
+    ``locations`` are more paths, each with what nginx does there, such as ``return 204;``.
+    """
+
+    def __init__(
+        self, certificate: Path, *, protocols: str = "TLSv1.2 TLSv1.3", locations: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="nginx-"))
         self.http_port = free_port()
         self.https_port = free_port()
@@ -54,6 +61,7 @@ class Nginx:
                 folder=self.folder,
                 certificate=certificate,
                 protocols=protocols,
+                locations=" ".join(f"location = {path} {{ {what} }}" for path, what in (locations or {}).items()),
                 http_port=self.http_port,
                 https_port=self.https_port,
             )

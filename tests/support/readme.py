@@ -100,6 +100,7 @@ def _alert(rule: dict[str, Any]) -> tuple[str, str, str, str]:
     name = rule["alert"]
     limits = sorted(set(re.findall(r"mailserver_threshold_(\w+)", rule["expr"])))
     severity = rule.get("labels", {}).get("severity") or "by limit " + ", ".join(f"`{limit}`" for limit in limits)
+    severity = severity.replace("limit `dns_check`", "check, `dns.severity`")
     link = f"[{name}](rules/runbooks/{name}.md)"
     return link, severity, rule.get("for", "at once"), readable(rule["annotations"]["summary"])
 

@@ -13,6 +13,7 @@ from mailserver_exporter import errand
 from mailserver_exporter.collectors import dns_request
 from mailserver_exporter.collectors.base import Collector, Context, Detection, Schedule
 from mailserver_exporter.finding import Finding
+from mailserver_exporter.settings.dns import DnsSeverity
 
 # Kind of expectation.
 MAIL_DOMAIN = "mail_domain"
@@ -155,6 +156,9 @@ class DnsCollector(Collector):
             yield Finding(subject, "good", f"{', '.join(checks)}{origin}")
         for subject, details in missing.items():
             yield Finding(subject, "off", "; ".join(details))
+        left_out = DnsSeverity().watched().keys() - self.context.config.dns.severity.watched().keys()
+        if left_out:
+            yield Finding("dns", "off", f"left out by dns.severity: {', '.join(sorted(left_out))}")
         for name in self._ignored:
             detail = f"found in {self._found.get(name, '?')}, but has no MX: not taken for a mail domain"
             yield Finding(f"dns {name}", "off", detail)

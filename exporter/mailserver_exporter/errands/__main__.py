@@ -9,19 +9,27 @@ import os
 import resource
 import signal
 import sys
+import threading
 
 from mailserver_exporter.sources import SourceError
 
 _MEMORY_BYTES = 512 << 20
+_STACK_BYTES = 1 << 20
 _PR_SET_PDEATHSIG = 1
+_M_ARENA_MAX = -8
 
 
 def _be_modest() -> None:
     """Give way to everybody else, take no more memory than a small host can spare, and end with the exporter."""
     os.nice(10)
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    library = ctypes.CDLL(None, use_errno=True)
     # prctl(2): without it an errand would outlive an exporter that was killed.
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    library.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # mallopt(3), which only glibc has: each further arena would take 64 MiB of the address space, and each thread one.
+    if hasattr(library, "mallopt"):
+        library.mallopt(_M_ARENA_MAX, 1)
+    threading.stack_size(_STACK_BYTES)
 
 
 def main() -> None:

@@ -21,6 +21,8 @@ _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|\((\w+)\)|(\w+))")
 _KEY_FILE = re.compile(r"(?P<domain>.+)\.(?P<selector>[A-Za-z0-9_-]+)\.key")
 _RSPAMD_SETTING = re.compile(r'^\s*(selector|selector_map)\s*=\s*"?([^";\s]+)', re.MULTILINE)
 MAX_DOMAINS = 500
+_MAX_DEPTH = 3
+_MAX_VALUE = 100_000
 
 # Reads a file of the host, b"" where that cannot be done.
 Read = Callable[[str], bytes]
@@ -63,16 +65,18 @@ def list_entries(path: str, *, directories: bool) -> list[str]:
 
 def of_postfix(settings: dict[str, str], read: Read) -> Iterator[str]:
     """Yield the domains of main.cf and of the tables it names that are text files beside their index, postconf(5)."""
-    host = settings.get("myhostname", "")
+    host = settings.get("myhostname", "").lower()
     known = {**settings, "mydomain": settings.get("mydomain", of_host(host))}
     for setting in _POSTFIX_LISTS:
-        for word in re.split(r"[\s,]+", known.get(setting, "")):
-            name = _VARIABLE.sub(lambda match: known.get(match[1] or match[2] or match[3], ""), word).lower()
-            kind, colon, path = name.partition(":")
-            if name.startswith("/") or (colon and kind in _POSTFIX_TABLES and path.startswith("/")):
-                yield from _first_words(read(name if name.startswith("/") else word.partition(":")[2]))
-            elif is_public_name(name) and name != host.lower():
-                yield name
+        value = known.get(setting, "")
+        for _ in range(_MAX_DEPTH):
+            value = _VARIABLE.sub(lambda match: known.get(match[1] or match[2] or match[3], ""), value)[:_MAX_VALUE]
+        for word in re.split(r"[\s,]+", value):
+            kind, _, path = word.rpartition(":")
+            if path.startswith("/") and kind in ("", *_POSTFIX_TABLES):
+                yield from _first_words(read(path))
+            elif is_public_name(word.lower()) and word.lower() not in (host, f"localhost.{known['mydomain']}"):
+                yield word.lower()
 
 
 def _first_words(data: bytes) -> Iterator[str]:

@@ -58,10 +58,14 @@ class Resolver:
         self._seconds = seconds
         self._tries = tries
         self._end = end
-        # Whether any server ever said anything.
-        self.answered = False
+        self._answering: tuple[str, int] | None = None
         self._known: dict[tuple[str, str], Answer | LookupFailed] = {}
         self._lock = threading.Lock()
+
+    @property
+    def answered(self) -> bool:
+        """Whether any server ever said anything."""
+        return self._answering is not None
 
     def lookup(self, name: str, kind: str) -> Answer:
         """Return the records of a name; raises LookupFailed."""
@@ -109,7 +113,9 @@ class Resolver:
         refusal: tuple[dns.message.Message, dns.rcode.Rcode] | None = None
         reason = ""
         for attempt in range(self._tries):
-            for host, port in self._servers:
+            # The one that answered last comes first, or each question would wait for one that is down.
+            for server in sorted(self._servers, key=lambda server: server != self._answering):
+                host, port = server
                 left = self._end - time.monotonic()
                 if left <= 0:
                     raise LookupFailed(f"{what}: no time left")
@@ -120,7 +126,7 @@ class Resolver:
                 except (dns.exception.DNSException, OSError, EOFError, ValueError) as error:
                     reason = f"{host} port {port}: {_why(error)}"
                 else:
-                    self.answered = True
+                    self._answering = server
                     if answer.rcode() in _GOOD_CODES:
                         return answer, answer.rcode()
                     refusal = answer, answer.rcode()
