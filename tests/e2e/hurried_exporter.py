@@ -15,6 +15,7 @@ from mailserver_exporter.collectors.blocklists import BlocklistsCollector
 from mailserver_exporter.collectors.certificates import CertificatesCollector
 from mailserver_exporter.collectors.dns import DnsCollector
 from mailserver_exporter.collectors.processes import ProcessesCollector
+from mailserver_exporter.collectors.updates import UpdatesCollector
 
 FASTER = 10.0
 # All within the second of a scrape: the Engine's deadline, the rest of the collectors, and sending the answer.
@@ -34,6 +35,7 @@ def hurry() -> None:
             # No alert comes from the top ten, and they need measurements that lie apart.
             collector.schedule = replace(usual, every=usual.every / FASTER)
     ProcessesCollector.max_age /= FASTER
+    UpdatesCollector.pause_seconds = 0.0
     for asking in (DnsCollector, BlocklistsCollector):
         # What is asked once an hour.
         asking.schedule = replace(asking.schedule, every=ASKING)

@@ -25,6 +25,7 @@ from mailserver_exporter.collectors.temperature import TemperatureCollector
 from mailserver_exporter.collectors.textfile import TextfileCollector
 from mailserver_exporter.collectors.timex import TimexCollector
 from mailserver_exporter.collectors.top import TopCollector
+from mailserver_exporter.collectors.updates import UpdatesCollector
 from mailserver_exporter.collectors.vmail import VmailCollector
 
 COLLECTORS: tuple[type[Collector], ...] = (
@@ -52,6 +53,7 @@ COLLECTORS: tuple[type[Collector], ...] = (
     LogsCollector,
     TimexCollector,
     SystemdCollector,
+    UpdatesCollector,
     # Last, so that what it passes through can be held against all others.
     TextfileCollector,
 )
