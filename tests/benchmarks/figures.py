@@ -20,8 +20,17 @@ def cpu_seconds(pid: int) -> float:
 
 def rss_bytes(pid: int) -> int:
     """Return the resident set size, VmRSS of proc_pid_status(5)."""
+    return _status(pid, "VmRSS:")
+
+
+def peak_rss_bytes(pid: int) -> int:
+    """Return the largest resident set size so far, VmHWM of proc_pid_status(5)."""
+    return _status(pid, "VmHWM:")
+
+
+def _status(pid: int, name: str) -> int:
     for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines():
-        if line.startswith("VmRSS:"):
+        if line.startswith(name):
             return int(line.split()[1]) * 1024
     raise ProcessLookupError(pid)
 
