@@ -41,7 +41,7 @@ class _Follower:
 
 
 def measure(folder: Path) -> bool:
-    """Print the table; return whether we count as many lines for a second of CPU at least, in memory that stays flat."""
+    """Print the table; return whether we count as many lines a second of CPU at least, in memory that stays flat."""
     with PostfixExporter(folder) as peer, _exporter(folder, peer.mail_log) as ours:
         followers = [_ours(ours), _Follower("postfix_exporter", peer.pid, lambda _: peer.feed(b"", 300))]
         for follower in followers:

@@ -216,6 +216,6 @@ def limits(configured: Limits) -> Iterator[Metric]:
     )
     yield thresholds(
         "remote_rejections",
-        "Limit of deliveries that remote servers refused us, over an hour.",
+        "Limit of deliveries that remote servers refused us, over half an hour.",
         [({"class": each}, configured.remote_rejections) for each in _OUR_FAULT],
     )
