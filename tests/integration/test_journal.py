@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from mailserver_exporter.sources import SourceError
+from mailserver_exporter.host import Host
+from mailserver_exporter.sources import SourceError, host_program
 from mailserver_exporter.sources.journal import Journal
 from tests.support.journald import AUTH_INFO, MAIL_INFO, Journald
 from tests.support.processes import wait_for
@@ -142,3 +144,26 @@ def test_says_what_journalctl_says(journald: Journald, tmp_path: Path, monkeypat
             journal.read(10_000_000)
     monkeypatch.setenv("PATH", path)
     assert read(journal, 1) == [b"dovecot[1]: one"]
+
+
+def test_a_container_without_journalctl_runs_the_hosts(journald: Journald) -> None:
+    journald.log([b"dovecot[1]: one"])
+    wait_for("it is written", lambda: journald.holds("one"))
+    container = journald.folder / "container"
+    container.mkdir()
+    journald.root.rename(container / "host")
+    command = host_program.command(Host(str(container / "host")), "/usr/bin/journalctl")
+    files = list(container.glob("host/*/log/journal/*/*.journal"))
+    words = [word.replace(str(container), "") for word in [*command, "--output=cat", *(f"--file={f}" for f in files)]]
+    done = subprocess.run(["chroot", container, *words], capture_output=True, text=True, check=False)
+    (container / "host").rename(journald.root)
+    assert "one" in done.stdout.splitlines(), done.stderr
+
+
+def test_a_host_without_journalctl_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="the host has no /usr/bin/journalctl"):
+        host_program.command(Host(str(tmp_path)), "/usr/bin/journalctl")
+    (tmp_path / "usr/bin").mkdir(parents=True)
+    (tmp_path / "usr/bin/journalctl").write_text("#!/bin/sh\n")
+    with pytest.raises(SourceError, match="cannot be run"):
+        host_program.command(Host(str(tmp_path)), "/usr/bin/journalctl")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import socket
@@ -60,6 +61,7 @@ class Journald:
         (run / "journald.conf.d/test.conf").write_text(settings)
         for name in ("machine-id", "passwd"):
             shutil.copyfile(f"/etc/{name}", self.root / "etc" / name)
+        self._copy("/usr/bin/journalctl")
         self._socket_path = run / "journal/dev-log"
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._program = Program(
@@ -122,6 +124,14 @@ class Journald:
             check=False,
         )
         return text in found.stdout
+
+    def _copy(self, program: str) -> None:
+        """Copy a program and what it needs to the host's root."""
+        needed = subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout
+        for path in [program, *re.findall(r"/\S+", needed)]:
+            target = self.root / path.lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
 
     def _reachable(self) -> bool:
         try:

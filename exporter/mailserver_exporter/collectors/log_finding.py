@@ -13,7 +13,7 @@ from typing import Any
 
 from mailserver_exporter.collectors.base import Context
 from mailserver_exporter.collectors.log_programs import PROGRAMS, Program
-from mailserver_exporter.sources import SourceError, accounts, files
+from mailserver_exporter.sources import SourceError, accounts, files, host_program
 from mailserver_exporter.sources.journal import DIRECTORIES, Journal
 from mailserver_exporter.sources.log_source import LogSource
 from mailserver_exporter.sources.logfile import LogFile
@@ -21,6 +21,7 @@ from mailserver_exporter.sources.logfile import LogFile
 log = logging.getLogger(__name__)
 
 JOURNAL = "journal"
+_JOURNALCTL = "/usr/bin/journalctl"
 _CONTAINER = "container/"
 # Who writes to the log when not root: Postfix' and Dovecot's daemons, and those that handle virtual users' mail.
 _ACCOUNTS = ("postfix", "dovecot", "dovenull", "vmail", "sshd")
@@ -94,7 +95,8 @@ class LogFinder:
         directories = [host.path(f"{each}/{machine}") for each in DIRECTORIES]
         known = accounts.uids(files.read(host.path("/etc/passwd")))
         uids = {0, *(known[name] for name in _ACCOUNTS if name in known)}
-        return Journal(directories, uids, position, wanted=wanted)
+        program = host_program.command(host, _JOURNALCTL) if host.in_container else ["journalctl"]
+        return Journal(directories, uids, position, wanted=wanted, journalctl=program)
 
 
 def programs_by_source(found: Mapping[str, str]) -> dict[str, list[Program]]:

@@ -50,8 +50,13 @@ class Journal:
         position: Any = None,
         *,
         wanted: Callable[[bytes], object] = bool,
+        journalctl: Sequence[str] = ("journalctl",),
     ) -> None:
-        """Go on at ``position``, or begin at the end. Only lines that ``wanted`` says yes to are returned."""
+        """Go on at ``position``, or begin at the end. Only lines that ``wanted`` says yes to are returned.
+
+        ``journalctl`` is how its command line begins.
+        """
+        self._program = journalctl
         self._directories = directories
         self._uids = [f"_UID={uid}" for uid in sorted(uids)]
         self._wanted = wanted
@@ -79,7 +84,7 @@ class Journal:
                 return Batch([])
             place = [f"--cursor={self._cursor}"] if self._cursor else []
             facilities = [f"SYSLOG_FACILITY={each}" for each in _FACILITIES]
-            self._journalctl = _Journalctl(changed, [*place, *self._uids, *facilities])
+            self._journalctl = _Journalctl(self._program, changed, [*place, *self._uids, *facilities])
             self._begins = True
         return self._take(self._journalctl, max_bytes)
 
@@ -101,7 +106,7 @@ class Journal:
         self._known = known
 
     def _last(self, matches: Sequence[str]) -> dict[str, Any] | None:
-        journalctl = _Journalctl([path for path, _ in self._files()], ["--lines=1", *matches])
+        journalctl = _Journalctl(self._program, [path for path, _ in self._files()], ["--lines=1", *matches])
         try:
             entries, _ = journalctl.entries(_MAX_ENTRY)
         finally:
@@ -155,8 +160,8 @@ class Journal:
 class _Journalctl:
     """A journalctl that runs."""
 
-    def __init__(self, files: Sequence[str], arguments: Sequence[str]) -> None:
-        command = ["journalctl", "--quiet", "--no-pager", "--output=json", f"--output-fields={_FIELDS}"]
+    def __init__(self, program: Sequence[str], files: Sequence[str], arguments: Sequence[str]) -> None:
+        command = [*program, "--quiet", "--no-pager", "--output=json", f"--output-fields={_FIELDS}"]
         self._output, output = os.pipe()
         # A file in memory, because nobody reads while journalctl writes to it.
         self._complaint = os.memfd_create("journalctl")
