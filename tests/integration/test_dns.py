@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
+import json
+import os
 import signal
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +23,7 @@ import dns.flags
 import dns.message
 import dns.rrset
 import pytest
+import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -25,11 +31,16 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from mailserver_exporter import errand
 from mailserver_exporter.settings.dns import DnsSeverity
 from mailserver_exporter.sources import SourceError
+from mailserver_exporter.sources.posture import https, port25
+from mailserver_exporter.sources.posture.mta_sts import PolicyError
 from tests.support import certificates
 from tests.support.dns import ADDRESS, ADDRESS6, DOMAIN, Authority, Resolver, free_port_of_both_kinds, mail_zones
+from tests.support.exporter import NO_COLLECTORS
+from tests.support.lookups import lookups
 from tests.support.nginx import Nginx
 from tests.support.postfix import Postfix
 from tests.support.processes import wait_for
+from tests.support.tools import ROOT
 
 HOST = f"mail.{DOMAIN}"
 CHECKS = list(DnsSeverity().watched())
@@ -445,7 +456,85 @@ def test_nonsense_is_an_error_and_not_a_missing_record(scene: Scene, lies: Liar)
     assert "\n" not in detail
 
 
-# Through the exporter, as the admin meets it
+# Hosts that let us wait
+
+
+@contextmanager
+def dripping(first: bytes) -> Iterator[int]:
+    """Run a server that sends ``first`` and then one byte after the other, for ever; yield its port."""
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(first)
+                while not ended.wait(0.1):
+                    connection.sendall(b"\0")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            ended.set()
+            thread.join(10)
+
+
+# A TLS record of 16 KiB (RFC 8446 5.1), of which little ever comes.
+ENDLESS_RECORD = b"\x16\x03\x03\x40\x00"
+
+
+def test_a_policy_host_that_drips_is_given_up() -> None:
+    ask = lookups({"mta-sts.example.org": {"A": ["127.0.0.1"]}})
+    started = time.monotonic()
+    with dripping(ENDLESS_RECORD) as port, pytest.raises(PolicyError, match="no answer in time"):
+        https.fetch_policy("mta-sts.example.org", ask, port=port, seconds=1)
+    assert time.monotonic() - started < 8
+
+
+@pytest.mark.parametrize(
+    "first", [b"220-wait\r\n", b"220 a\r\n250-b\r\n", b"220 a\r\n250 b\r\n220 c\r\n" + ENDLESS_RECORD, b"250 " * 9999]
+)
+def test_a_port_25_that_drips_is_given_up(first: bytes) -> None:
+    started = time.monotonic()
+    with dripping(first) as port, pytest.raises(OSError):
+        port25.certificates("127.0.0.1", port, HOST, 1)
+    assert time.monotonic() - started < 8
+
+
+# As the admin meets it
+
+
+def test_check_has_one_clear_message_for_each_fault(scene: Scene, resolver: Resolver, tmp_path: Path) -> None:
+    dns_section = {
+        "resolver": f"127.0.0.1:{resolver.port}",
+        "hostname": HOST,
+        "domains": [{"name": DOMAIN, "dkim_selectors": ["dikm"]}, {"name": "exampel.org"}],
+        # Its port is 443 here, where nobody serves the policy.
+        "severity": {"mta_sts": "none"},
+    }
+    off = "".join(f"{line}\n" for line in NO_COLLECTORS.splitlines() if not line.startswith("dns:"))
+    settings = {"dns": dns_section, "mail_stack": {"kind": "none"}, "state_directory": str(tmp_path)}
+    (tmp_path / "config.yml").write_text(off + yaml.safe_dump(settings))
+    command = [sys.executable, "-m", "mailserver_exporter", "check", "--json", f"--config.file={tmp_path}/config.yml"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "exporter")}
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+
+    findings = [found for found in json.loads(done.stdout) if found["subject"].startswith("dns")]
+
+    assert [(found["subject"], found["detail"], found["remedy"]) for found in findings if found["state"] == "bad"] == [
+        (
+            "dns example.org",
+            "dkim: no DKIM key at dikm._domainkey.example.org",
+            "is 'dkim' meant? dkim._domainkey.example.org exists",
+        ),
+        (
+            "dns exampel.org",
+            "mx: the domain exampel.org does not exist (NXDOMAIN)",
+            "is it mistyped in dns.domains, or expired?",
+        ),
+    ]
 
 
 def test_the_blocklists_of_a_real_server_are_believed_only_when_they_pass_their_test(scene: Scene) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,9 @@ from mailserver_exporter.config import Config
 from mailserver_exporter.schema import ConfigError, read_text
 from tests.support.contexts import context
 from tests.support.metrics import Exposition
+from tests.support.tools import ROOT
 
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "exporter")}
 YAML = "dns: {resolver: 192.0.2.53, hostname: mail.example.org, domains: [{name: example.org, dkim_selectors: [dkim]}]}"
 
 
@@ -135,10 +140,27 @@ def test_every_fault_is_a_finding_of_its_own(tmp_path: Path, monkeypatch: pytest
     found = [(finding.subject, finding.state, finding.detail) for finding in collector.findings()]
     assert found == [
         ("dns example.org", "bad", "spf: spf is bad"),
-        ("dns example.org", "bad", "dkim: dkim is error"),
+        ("dns", "bad", "dkim is error; not known: dkim of example.org"),
         ("dns example.org", "good", "mx (found in dns.domains)"),
         ("dns example.org", "off", "tls_rpt is absent"),
     ]
+
+
+def test_a_resolver_that_is_down_is_one_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = [{**result(f"check{number}", "error"), "detail": ". SOA: no answer"} for number in range(12)]
+    monkeypatch.setattr(errand, "send", Errands(answer(*results)).send)
+    collector = DnsCollector(context(tmp_path, YAML))
+    collector.collect()
+    [found] = collector.findings()
+    assert found.state == "bad"
+    assert found.detail.startswith(". SOA: no answer; not known: check0 of example.org, ")
+    assert found.detail.endswith(" and 8 more")
+
+
+def test_the_resident_process_never_loads_the_dns_library() -> None:
+    code = "import sys, mailserver_exporter.cli, mailserver_exporter.app; print('dns' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=ENVIRONMENT)
+    assert done.stdout == "False\n"
 
 
 def test_port_25_is_where_the_configuration_or_the_stack_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

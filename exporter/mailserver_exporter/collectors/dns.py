@@ -19,6 +19,7 @@ from mailserver_exporter.settings.dns import DnsSeverity
 MAIL_DOMAIN = "mail_domain"
 _LOOKUP_SECONDS = 60.0
 _ERRAND_SECONDS = 80.0
+_SHOWN = 4
 _VALUES = {"good": 1.0, "bad": 0.0}
 
 
@@ -141,15 +142,23 @@ class DnsCollector(Collector):
         """Tell each thing that is wrong, and of each domain what is right."""
         fine: dict[str, list[str]] = {}
         missing: dict[str, list[str]] = {}
+        failed: dict[str, list[str]] = {}
         for result in self._results:
             subject = f"dns {result['domain']}"
-            if result["state"] in ("bad", "error"):
-                detail = f"{result['check']}: {result['detail']}"
-                yield Finding(subject, "bad", detail, result["remedy"])
+            if result["state"] == "bad":
+                yield Finding(subject, "bad", f"{result['check']}: {result['detail']}", result["remedy"])
+            elif result["state"] == "error":
+                failed.setdefault(result["detail"], []).append(f"{result['check']} of {result['domain']}")
             elif result["state"] == "good":
                 fine.setdefault(subject, []).append(result["check"])
             elif not result["info"].get("moot"):
                 missing.setdefault(subject, []).append(result["detail"])
+        for reason, checks in failed.items():
+            # One resolver that is down fails them all for one reason.
+            known = ", ".join(checks[:_SHOWN]) + (f" and {len(checks) - _SHOWN} more" if len(checks) > _SHOWN else "")
+            yield Finding(
+                "dns", "bad", f"{reason}; not known: {known}", "see that the resolver answers, or dns.resolver"
+            )
         for subject, checks in fine.items():
             where = self._found.get(subject.removeprefix("dns "))
             origin = f" (found in {where})" if where else ""

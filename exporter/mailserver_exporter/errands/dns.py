@@ -127,6 +127,8 @@ class _Posture:
         return dnssec.check(domain, seen, self._validating, self._lookup)
 
     def _fetch_policy(self, host: str) -> bytes:
+        if time.monotonic() + https.SECONDS > self._end:
+            raise LookupFailed(f"{host}: no time left")
         return https.fetch_policy(host, self._lookup, port=self._request.get("https_port", 443))
 
     @functools.cached_property
