@@ -29,8 +29,8 @@ def families(tally: Tally) -> Iterator[Metric]:
     yield counters(
         tally,
         dovecot_log.ERRORS,
-        "Messages of the level error, fatal or panic by what they are about; storage_quota also counts mail that was "
-        "not stored because the mailbox is full, which Dovecot tells as information.",
+        "Messages of the level error, fatal or panic by what they are about, without backtraces; storage_quota also "
+        "counts mail that was not stored because the mailbox is full, which Dovecot tells as information.",
         "class",
         dovecot_log.CLASSES,
     )

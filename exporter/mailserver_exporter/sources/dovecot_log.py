@@ -124,6 +124,8 @@ def read(lines: Sequence[bytes], tally: Tally) -> int:
         tally[(MESSAGES, level)] += 1
         start = found.end()
         if level in ("error", "fatal", "panic"):
+            if line.startswith(b"Raw backtrace: ", start):
+                continue  # of the error before it
             tally[(ERRORS, _class(service, line[start:].rstrip()))] += 1
         elif service.endswith(b"-login"):
             _login(service[:-6].decode(), line, start, tally)
