@@ -152,7 +152,7 @@ class TextfileCollector(Collector):
                 )
             for family in found.families:
                 first.setdefault(family.name, path)
-            self._modified[path] = modified / 1e9
+            self._modified[path] = modified // 10**9
         self._families = [
             TextFamily(
                 name, family.help or f"Metric read from {first[name]}", family.kind, "".join(family.samples.values())
