@@ -14,10 +14,11 @@ from typing import Any
 
 import yaml
 
+from mailserver_exporter import backup_mark
 from tests.e2e import shortened
 from tests.e2e.transcript import Told, of_log, of_mail, of_telegram
-from tests.support.mailhost import MailHost
-from tests.support.processes import wait_for
+from tests.support.mailhost import BACKUP, MailHost
+from tests.support.processes import Program, wait_for
 from tests.support.tools import RELEASES, ROOT
 from tests.support.watchers import Watchers
 
@@ -28,7 +29,12 @@ _OFF = {"info": None, "warning": None, "critical": None}
 # tests/rules tests those.
 _SETTINGS = {
     "system": {"enabled": False},
-    "limits": {"cpu_usage_ratio": _OFF, "memory_usage_ratio": _OFF, "load_per_core": _OFF},
+    "limits": {
+        **dict.fromkeys(("cpu_usage_ratio", "memory_usage_ratio", "load_per_core"), _OFF),
+        # Of one program, whose log something always writes to here.
+        "security_update_age_seconds": {"warning": "1s"},
+        "log_silence_seconds": {"overrides": {"php-fpm": {"warning": "10s"}}},
+    },
     "notifications": {"throttle": f"{THROTTLE:g}s"},
 }
 # Prometheus sends what has ended again each minute for a quarter of an hour, and Alertmanager puts it into the next
@@ -82,6 +88,9 @@ class World(MailHost):
 
     def _start(self) -> None:
         super()._start()
+        chatter = f"while sleep 0.5; do echo NOTICE: ready to handle connections >> {self.logs()['php-fpm']}; done"
+        self.chatter = Program(["sh", "-c", chatter], self.folder / "chatter.log")
+        self._cleanup.enter_context(self.chatter)
         settings = {**self.settings(), **_SETTINGS}
         self.stacks = {}
         for release in RELEASES:
@@ -89,6 +98,11 @@ class World(MailHost):
             self._cleanup.enter_context(self.stacks[release])
         for release, stack in self.stacks.items():
             wait_for(f"the stack of {release} is quiet", stack.quiet, 60, pause=0.2)
+
+    def mark(self, event: str) -> None:
+        """Report an event of the backup, as a script does."""
+        for stack in self.stacks.values():
+            backup_mark.note(stack.exporter.state, BACKUP, event)
 
     @contextlib.contextmanager
     def unseen(self) -> Iterator[None]:
