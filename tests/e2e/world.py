@@ -116,6 +116,16 @@ class World(MailHost):
             for exporter in exporters:
                 exporter.send(signal.SIGCONT)
 
+    def log_deliveries(self, *ends: str, times: int) -> None:
+        """Write lines to Postfix' log as if it had delivered: no server here takes or refuses anything.
+
+        ``ends`` are what the lines end in, from ``dsn=`` on.
+        """
+        head = "Nov 22 03:00:00 mail postfix/smtp[1]: 4F1A22E: to=<user@elsewhere.example>, relay=mx.elsewhere.example"
+        with self.postfix.log.open("a") as log:
+            for end in ends:
+                log.write(f"{head}[192.0.2.1]:25, delay=1, delays=0.1/0/0.5/0.4, {end}\n" * times)
+
     def settle(self) -> None:
         """Wait as long as it takes until what fires now has been told."""
         time.sleep(shortened.SHORTEST_GROUP_WAIT + THROTTLE)

@@ -9,6 +9,8 @@ EXPECTED = [("QueueTooLong", "critical")]
 
 def inject(world: World) -> None:
     with world.unseen():
+        # More than half of all deliveries put off would be a warning of its own.
+        world.log_deliveries("dsn=2.0.0, status=sent (250 2.0.0 taken)", times=200)
         world.postfix.submit_deferred(60)
 
 
