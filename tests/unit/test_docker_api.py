@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,57 +13,7 @@ import pytest
 from mailserver_exporter.sources import SourceError, docker_api
 from mailserver_exporter.sources.docker_api import Api
 from tests.support.impostor import dumps, http
-
-Talk = Callable[[socket.socket, str], object]
-
-
-class Server:
-    """Keeps connections open, and lets a function answer each request by its path."""
-
-    def __init__(self, path: Path, talk: Talk) -> None:
-        self._talk = talk
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(path))
-        self._listener.listen()
-        self.connections = 0
-        self.asked: list[str] = []
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
-
-    def _answer(self, connection: socket.socket) -> None:
-        with connection, connection.makefile("rb") as requests:
-            for line in requests:
-                if line.startswith(b"GET "):
-                    path = line.split()[1].decode()
-                    self.asked.append(path)
-                if line == b"\r\n":
-                    try:
-                        if self._talk(connection, path) is False:
-                            return
-                    except OSError:
-                        return
-
-    def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-
-def kept(body: bytes) -> bytes:
-    """Return an answer after which the connection stays open."""
-    return http(body).replace(b"Connection: close\r\n", b"")
-
-
-def chunked(*chunks: bytes) -> bytes:
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
-    return head + b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
+from tests.support.log_engine import Server, Talk, chunked, kept
 
 
 @pytest.fixture

@@ -147,7 +147,9 @@ class ContainerLog:
         self._look_next = time.monotonic() + _LOOK_ANYWAY
         if answer.searching:
             # The clock was set and the tail began behind it; or it is gone, and all that is there came later.
-            if answer.tail == _ALL:
+            if answer.tail == _ALL and answer.seen:
+                self._place = replace(answer.place, count=answer.seen)
+            elif answer.tail == _ALL:
                 self._move(answer.place.container, answer.place.created)
             self._tail = _ALL
             self._look_next = 0.0
@@ -307,7 +309,7 @@ class _Answer:
         self._decoder = decoder
         self._ahead: list[Entry] = []
         self._ended = False
-        self._seen = 0
+        self.seen = 0
 
     def reaches(self, end: float) -> bool:
         """Say whether the answer begins before the place, so that it has the place and nothing is missing after it."""
@@ -345,8 +347,8 @@ class _Answer:
     def _after_place(self, entries: list[Entry]) -> list[Entry]:
         for index, entry in enumerate(entries):
             if entry.time == self.place.time:
-                self._seen += 1
-                if self._seen == self.place.count:
+                self.seen += 1
+                if self.seen == self.place.count:
                     self.searching = False
                     return entries[index + 1 :]
         return []

@@ -97,14 +97,18 @@ class Joiner:
         dropped = 0
         parts = self.parts
         for _, stream, text in entries:
+            # The driver "local" of Docker 20.10 forgets the newline of a line that was split.
+            unfinished = text[-1:] != b"\n" and len(text) >= _PART
+            if text[-1:] == b"\n":
+                text = text[:-1]  # noqa: PLW2901
             if parts and stream in parts:
-                text = parts.pop(stream) + text  # noqa: PLW2901 - the line so far
-            if text[-1:] != b"\n":
+                text = parts.pop(stream) + text  # noqa: PLW2901
+            if unfinished:
                 parts[stream] = text[: MAX_LINE + 1]
-            elif len(text) > MAX_LINE + 1:
+            elif len(text) > MAX_LINE:
                 dropped += 1
             else:
-                lines.append(text[:-1])
+                lines.append(text)
         return dropped
 
     def dump(self) -> dict[str, str]:
