@@ -21,8 +21,21 @@ from tests.support.dovecot import Dovecot
 from tests.support.fail2ban import Fail2ban
 from tests.support.nginx import Nginx
 from tests.support.postfix import Postfix
+from tests.support.systemd import Systemd
 
 PROJECT = "mailstack"
+
+# Of a Debian what the exporter reads of it: apt and dpkg themselves are not needed.
+DEBIAN = {
+    "var/lib/dpkg/status": "Package: dpkg\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.21.22\n",
+    "var/lib/apt/lists/debian_InRelease": "Origin: Debian\nLabel: Debian-Security\nSuite: stable-security\n",
+    "var/lib/apt/lists/debian_Packages": "Package: dpkg\nArchitecture: amd64\nVersion: 1.21.22\n",
+    "var/run/placeholder": "",
+}
+UNITS = {
+    "certbot.timer": "[Timer]\nOnCalendar=daily\nUnit=backup.service\n",
+    "backup.service": "[Service]\nType=oneshot\nExecStart=/bin/false\n",
+}
 
 _COMPOSE = f"""\
 name: {PROJECT}
@@ -53,6 +66,8 @@ class MailHost:
         # The webmail's own, because Postfix reads the file anew for each process.
         self.web_certificate = self.folder / "web.pem"
         self.authority = self.folder / "authority.pem"
+        self.debian = self.folder / "debian"
+        self.textfiles = self.folder / "textfiles"
         self._cleanup = contextlib.ExitStack()
 
     def __enter__(self) -> MailHost:
@@ -86,11 +101,25 @@ class MailHost:
         for log in self.logs().values():
             if not Path(log).exists():
                 Path(log).touch()
+        self._care()
         self.docker = enter(DockerEngine())
         self.docker.import_busybox()
         self.project.mkdir()
         (self.project / "compose.yaml").write_text(_COMPOSE)
         self.compose("up", "--detach", "--wait")
+
+    def _care(self) -> None:
+        """Make what the care of the host is measured on: a systemd, a Debian's files, other jobs' text files."""
+        self.textfiles.mkdir()
+        (self.textfiles / "job.prom").touch()
+        for path, content in DEBIAN.items():
+            (self.debian / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.debian / path).write_text(content)
+        self.systemd = Systemd()
+        for name, content in UNITS.items():
+            self.systemd.write(name, content)
+        self._cleanup.enter_context(self.systemd)
+        self.systemd.systemctl("start", "certbot.timer")
 
     def make_vmail(self) -> None:
         """Make the mail store anew, all of it owned as it should be."""
@@ -154,6 +183,9 @@ class MailHost:
                 "files": [str(self.certificate), str(self.web_certificate)],
                 "ca_file": str(self.authority),
             },
+            "systemd": {"socket": str(self.systemd.socket)},
+            "updates": {"root": str(self.debian)},
+            "textfile": {"directories": [str(self.textfiles)]},
             "fail2ban": {"socket": str(self.fail2ban.socket)},
             "logs": {"sources": self.logs()},
             "vmail": {"directory": str(self.vmail), "owner": 5000, "group": 5000},
