@@ -116,7 +116,9 @@ class PostfixScene:
         seen = postfix.log.read_bytes().count
         # Postfix does before it says.
         finished = seen(b": removed\n") + seen(b"status=deferred (")
-        return finished == seen(b"(queue active)\n") and seen(b": connect from ") == seen(b": disconnect from ")
+        if finished != seen(b"(queue active)\n") or seen(b": connect from ") != seen(b": disconnect from "):
+            return False
+        return seen(b": PASS NEW ") == 2 and seen(b": PREGREET ") == 1
 
     def _settings(self) -> Mapping[str, str]:
         transports = {
