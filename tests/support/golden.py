@@ -82,7 +82,8 @@ def whole(host: MailHost, folder: Path) -> Exposition:
             good = {s.labels["collector"] for s in found.all("mailserver_collector_success") if s.value == 1}
             bad = [s.labels["collector"] for s in found.all("mailserver_collector_success") if s.value == 0]
             wanted = {"containers", "queue", "ports", "fail2ban", "vmail", "top", "dns", "blocklists"} <= good
-            return found if wanted and not bad and found.all("mailserver_top_cpu_usage_ratio") else None
+            late = ("mailserver_top_cpu_usage_ratio", "mailserver_backup_readable")
+            return found if wanted and not bad and all(map(found.all, late)) else None
 
         found = wait_for("every collector has measured", complete, 60, pause=1)
         assert isinstance(found, Exposition)

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from tests.support import dns
+from tests.support.backups import DAY, backup, dated, packed, tar
 from tests.support.certificates import write, write_authority, write_chain
 from tests.support.docker_engine import IMAGE, DockerEngine, docker_compose
 from tests.support.dovecot import Dovecot
@@ -24,6 +25,7 @@ from tests.support.postfix import Postfix
 from tests.support.systemd import Systemd
 
 PROJECT = "mailstack"
+BACKUP = "configs"
 
 # Of a Debian what the exporter reads of it: apt and dpkg themselves are not needed.
 DEBIAN = {
@@ -61,6 +63,8 @@ class MailHost:
         self.folder.chmod(0o755)
         self.small = self.folder / "small"
         self.vmail = self.folder / "vmail"
+        self.backups = self.folder / "backups"
+        self.backups_copy = self.folder / "backups-copy"
         self.project = self.folder / "project"
         self.certificate = self.folder / "certificate.pem"
         # The webmail's own, because Postfix reads the file anew for each process.
@@ -90,6 +94,8 @@ class MailHost:
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "mailhost", self.small], check=True)
         self._cleanup.callback(subprocess.run, ["umount", self.small], check=True)
         self.make_vmail()
+        self.make_backups()
+        subprocess.run(["cp", "-a", self.backups, self.backups_copy], check=True)
         write_chain(self.certificate)
         write_authority(self.authority)
         self.renew_web_certificate()
@@ -129,6 +135,18 @@ class MailHost:
             (mailbox / f"{number}.mail").touch()
         for path in (self.vmail, *self.vmail.rglob("*")):
             os.chown(path, 5000, 5000)
+
+    def make_backups(self) -> None:
+        """Make the backups of three days anew."""
+        shutil.rmtree(self.backups, ignore_errors=True)
+        for days in range(3):
+            parts = {"etc.tar.gz": packed("gzip", tar()), "packages.txt": b"postfix 3.7\n"}
+            backup(self.backups / dated(days), parts, days * DAY)
+
+    @property
+    def newest_backup(self) -> Path:
+        """The one of today."""
+        return max(self.backups.iterdir())
 
     def renew_web_certificate(self, days: float = 90) -> None:
         """Write a certificate that ends in ``days`` days; nginx shows it once it is reloaded."""
@@ -170,6 +188,7 @@ class MailHost:
             {"port": self.dovecot.imaps_port, "protocol": "imap", "tls": "implicit"},
             {"port": self.dovecot.pop3_port, "protocol": "pop3", "tls": "starttls"},
             {"port": self.dovecot.pop3s_port, "protocol": "pop3", "tls": "implicit"},
+            {"port": self.dovecot.sieve_port, "protocol": "sieve", "tls": "starttls"},
             {"port": self.nginx.https_port, "protocol": "https", "tls": "implicit"},
         ]
         return {
@@ -188,6 +207,16 @@ class MailHost:
             "textfile": {"directories": [str(self.textfiles)]},
             "fail2ban": {"socket": str(self.fail2ban.socket)},
             "logs": {"sources": self.logs()},
+            "backups": {
+                "quiet": "1s",
+                "sets": {
+                    BACKUP: {
+                        "path": str(self.backups),
+                        "parts": ["etc.tar.gz", "packages.txt"],
+                        "copy": str(self.backups_copy),
+                    }
+                },
+            },
             "vmail": {"directory": str(self.vmail), "owner": 5000, "group": 5000},
             "dns": {
                 "resolver": f"127.0.0.1:{self.dns.port}",
