@@ -16,6 +16,8 @@ SHORTEST_RANGE = 8.0
 # How many times shorter: waiting before an alert fires, keeping it after, and how far a rule looks back and ahead. An
 # alert that is kept for a minute must still outlast the wait of ExporterDown, see exporter.rules.yml.
 WAIT, KEEP, RANGE = 16.0, 30.0, 60.0
+# What is compared with hours ago is compared with a moment ago, at which something has been measured already.
+LONGEST_OFFSET = 30.0
 # Alertmanager tries for ten seconds before it looks whether an alert still fires, and nothing shortens that. An alert
 # that tells why nothing is logged must last that long, or the log is never told.
 KEEP_AT_LEAST = {"ExporterDown": 12.0}
@@ -59,6 +61,10 @@ def _expression(expression: str) -> str:
     def outlook(match: re.Match[str]) -> str:
         return f"{match[1]} / {RANGE:g})"
 
+    def offset(match: re.Match[str]) -> str:
+        return f"offset {duration(min(LONGEST_OFFSET, seconds(match[1]) / RANGE))}"
+
+    expression = re.sub(r"\boffset ((?:\d+(?:ms|s|m|h|d|w))+)", offset, expression)
     expression = re.sub(r"\[((?:\d+(?:ms|s|m|h|d|w))+)([\]:])", window, expression)
     return re.sub(r"(\bpredict_linear\([^()]*, [\d* ]+)\)", outlook, expression)
 

@@ -12,7 +12,7 @@ import yaml
 from tests.e2e import shortened, transcript
 from tests.support.tools import ROOT
 
-_WINDOW = re.compile(r"\[[^]{}]*\]|(?<=\], )[\d* ]+(?: / 60)?(?=\))")
+_WINDOW = re.compile(r"\[[^]{}]*\]|(?<=offset )\w+|(?<=\], )[\d* ]+(?: / 60)?(?=\))")
 
 
 def without_times(text: str) -> Any:
