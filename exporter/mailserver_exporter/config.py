@@ -19,6 +19,7 @@ from mailserver_exporter.settings.limits import Limits
 from mailserver_exporter.settings.logs import LogsSection
 from mailserver_exporter.settings.mail import CertificatesSection, MailStack, PortsSection, QueueSection, VmailSection
 from mailserver_exporter.settings.notifications import AlertLog, Notifications
+from mailserver_exporter.settings.roundtrip import OutsideRoundtripSection, RoundtripSection
 from mailserver_exporter.settings.types import HostName, Section
 
 __all__ = ["Config", "ConfigError", "Problem", "load"]
@@ -54,6 +55,8 @@ class Config:
     certificates: CertificatesSection = CertificatesSection()
     fail2ban: Fail2banSection = Fail2banSection()
     vmail: VmailSection = VmailSection()
+    roundtrip: RoundtripSection = RoundtripSection()
+    roundtrip_outside: OutsideRoundtripSection = OutsideRoundtripSection()
     backups: BackupsSection = BackupsSection()
     dns: DnsSection = DnsSection()
     blocklists: BlocklistsSection = BlocklistsSection()

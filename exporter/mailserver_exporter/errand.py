@@ -14,10 +14,14 @@ from typing import Any
 from mailserver_exporter.sources import SourceError
 
 
+class OverdueError(SourceError):
+    """An errand that did not come back in time."""
+
+
 def send(name: str, request: object, seconds: float) -> Any:
     """Run errand ``name`` with ``request`` and return its answer; it is killed after ``seconds``.
 
-    Raises SourceError with the errand's own reason where it gives one, else with how it ended.
+    Raises OverdueError then, and SourceError with the errand's own reason where it gives one, else with how it ended.
     """
     command = [sys.executable, "-I", "-m", "mailserver_exporter.errands", name]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -25,7 +29,7 @@ def send(name: str, request: object, seconds: float) -> Any:
             answer, complaint = process.communicate(json.dumps(request).encode(), timeout=seconds)
         except subprocess.TimeoutExpired:
             process.kill()
-            raise SourceError(f"{name}: not done after {seconds:g} s, given up") from None
+            raise OverdueError(f"{name}: not done after {seconds:g} s, given up") from None
         except BaseException:
             process.kill()
             raise

@@ -1,7 +1,8 @@
-"""A real Dovecot of its own: IMAP and POP3, each with STARTTLS and with TLS from the start.
+"""A real Dovecot of its own: IMAP and POP3, each with STARTTLS and with TLS from the start, and ManageSieve.
 
 Own configuration, folders, ports and log, so that several run side by side and beside a system's. Needs root, as
-Dovecot itself does, and Debian's packages ``dovecot-imapd`` and ``dovecot-pop3d`` (installed, not started).
+Dovecot itself does, and Debian's packages ``dovecot-imapd``, ``dovecot-pop3d`` and ``dovecot-managesieved`` (installed,
+not started).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import shutil
 import signal
 import socket
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support.processes import Program, free_port
@@ -20,15 +22,26 @@ base_dir = {folder}/run
 state_dir = {folder}/state
 log_path = {folder}/dovecot.log
 instance_name = {folder.name}
-protocols = imap pop3
-listen = 127.0.0.1
+protocols = imap pop3 sieve
+listen = {listen}
 ssl = {ssl}
 {certificate}
 auth_mechanisms = plain
 mail_location = maildir:{folder}/mail/%u
 passdb {{
-  driver = static
-  args = nopassword=y
+  {passdb}
+}}
+service auth {{
+  unix_listener {folder}/auth-client {{
+    mode = 0666
+  }}
+}}
+namespace inbox {{
+  inbox = yes
+  mailbox Junk {{
+    auto = create
+    special_use = \\Junk
+  }}
 }}
 userdb {{
   driver = static
@@ -47,6 +60,12 @@ service imap-login {{
     ssl = yes
   }}
 }}
+service managesieve-login {{
+  chroot =
+  inet_listener sieve {{
+    port = {sieve_port}
+  }}
+}}
 service pop3-login {{
   chroot =
   inet_listener pop3 {{
@@ -63,26 +82,35 @@ service pop3-login {{
 class Dovecot:
     """A Dovecot instance; starts with the ``with`` block and leaves nothing behind.
 
-    Listens on 127.0.0.1 at ``imap_port`` and ``pop3_port``, and with ``certificate`` (a PEM file with the key in it)
-    also at ``imaps_port`` and ``pop3s_port``.
+    Listens at ``imap_port``, ``pop3_port`` and ``sieve_port``, and with ``certificate`` (a PEM file with the key in it)
+    also at ``imaps_port`` and ``pop3s_port``, on 127.0.0.1 and with ``ipv6`` on ::1. Every user may log in with any password, or with ``users`` those alone,
+    each with its own. Mail is in ``mail`` / USER / as a Maildir. Postfix can ask ``auth_socket`` for passwords.
     """
 
-    def __init__(self, certificate: Path | None = None) -> None:
+    def __init__(
+        self, certificate: Path | None = None, *, users: Mapping[str, str] | None = None, ipv6: bool = False
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="dovecot-"))
         self.folder.chmod(0o755)
         self.log = self.folder / "dovecot.log"
+        self.mail = self.folder / "mail"
+        self.auth_socket = self.folder / "auth-client"
         self.imap_port = free_port()
         self.pop3_port = free_port()
+        self.sieve_port = free_port()
         self.imaps_port = free_port()
         self.pop3s_port = free_port()
         configuration = self.folder / "dovecot.conf"
         configuration.write_text(
             _CONFIGURATION.format(
                 folder=self.folder,
+                listen="127.0.0.1, ::1" if ipv6 else "127.0.0.1",
+                passdb=self._passwords(users),
                 ssl="yes" if certificate else "no",
                 certificate=f"ssl_cert = <{certificate}\nssl_key = <{certificate}" if certificate else "",
                 imap_port=self.imap_port,
                 pop3_port=self.pop3_port,
+                sieve_port=self.sieve_port,
                 imaps_port=self.imaps_port if certificate else 0,
                 pop3s_port=self.pop3s_port if certificate else 0,
             )
@@ -91,19 +119,26 @@ class Dovecot:
             ["/usr/sbin/dovecot", "-F", "-c", configuration], self.folder / "dovecot.out", ready=self._ready
         )
 
+    def _passwords(self, users: Mapping[str, str] | None) -> str:
+        if users is None:
+            return "driver = static\n  args = nopassword=y"
+        file = self.folder / "users"
+        file.write_text("".join(f"{user}:{{PLAIN}}{password}\n" for user, password in users.items()))
+        return f"driver = passwd-file\n  args = username_format=%u {file}"
+
     def _ready(self) -> bool:
-        for port in (self.imap_port, self.pop3_port):
+        for port in (self.imap_port, self.pop3_port, self.sieve_port):
             try:
                 with socket.create_connection(("127.0.0.1", port), 2) as connection:
                     connection.settimeout(5)
-                    if connection.recv(100)[:1] not in (b"*", b"+"):
+                    if connection.recv(100)[:1] not in (b"*", b"+", b'"'):
                         return False
             except OSError:
                 return False
         return True
 
     def start(self) -> Dovecot:
-        """Start it and wait until both protocols greet; also after ``stop``."""
+        """Start it and wait until all protocols greet; also after ``stop``."""
         self._program.start()
         return self
 

@@ -182,6 +182,13 @@ class Postfix:
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def set(self, name: str, value: str) -> None:
+        """Change a parameter of main.cf, at once where it runs."""
+        with (self.config / "main.cf").open("a") as file:
+            file.write(f"{name} = {value}\n")
+        if self.running():
+            self._run("/usr/sbin/postfix", "-c", str(self.config), "reload")
+
     def freeze(self) -> None:
         """Stop all its processes where they are: the kernel still accepts connections, and nobody greets."""
         self._signal(signal.SIGSTOP)

@@ -19,6 +19,7 @@ from mailserver_exporter.collectors.network import NetworkCollector
 from mailserver_exporter.collectors.ports import PortsCollector
 from mailserver_exporter.collectors.processes import ProcessesCollector
 from mailserver_exporter.collectors.queue import QueueCollector, QueueMessagesCollector
+from mailserver_exporter.collectors.roundtrip import OutsideRoundtripCollector, RoundtripCollector
 from mailserver_exporter.collectors.system import SystemCollector
 from mailserver_exporter.collectors.systemd import SystemdCollector
 from mailserver_exporter.collectors.temperature import TemperatureCollector
@@ -44,6 +45,8 @@ COLLECTORS: tuple[type[Collector], ...] = (
     QueueMessagesCollector,
     PortsCollector,
     CertificatesCollector,
+    RoundtripCollector,
+    OutsideRoundtripCollector,
     Fail2banCollector,
     Fail2banDatabaseCollector,
     VmailCollector,

@@ -127,6 +127,7 @@ class Limits:
     load_per_core: Limit = Limit(info=1.0, critical=1.7)
     queue_messages: Limit = Limit(warning=10, critical=50)
     queue_oldest_message_age_seconds: DurationLimit = DurationLimit(warning=3600, critical=4 * 3600)
+    roundtrip_duration_seconds: DurationLimit = DurationLimit(warning=30)
     certificate_remaining_seconds: RemainingLimit = RemainingLimit(warning=21 * 86400, critical=7 * 86400)
     bounced_ratio: RatioLimit = RatioLimit(warning=0.1, critical=0.5)
     deferred_ratio: RatioLimit = RatioLimit(warning=0.5)
