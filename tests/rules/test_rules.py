@@ -103,7 +103,7 @@ def test_the_label_collector_says_whose_failure_silences_the_alert(alert: Rule) 
         "queue": {"queue", "queue_messages"},
         "mail_flow": {"logs"},
         "roundtrip": {"roundtrip", "roundtrip_outside"},
-    "mailcow": {"logs"},
+        "mailcow": {"logs"},
         "ssh": {"logs"},
         "dovecot": {"logs"},
     }

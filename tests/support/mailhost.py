@@ -51,6 +51,9 @@ services:
     <<: *service
     command: ["sh", "-c", "touch /good; sleep 100000"]
     healthcheck: {{test: ["CMD", "test", "-e", "/good"], interval: 1s, timeout: 1s, retries: 1, start_period: 0s}}
+  netfilter-mailcow:
+    <<: *service
+    command: ["sh", "-c", "echo Watching Redis channel F2B_CHANNEL; sleep 100000"]
 """
 
 
@@ -153,9 +156,9 @@ class MailHost:
         write_chain(self.web_certificate, days=days)
 
     def logs(self) -> dict[str, str]:
-        """Return the log of each program; those of programs that do not run here are empty files."""
+        """Return the log file of each program that has one; of programs that do not run here it is empty."""
         logs = {"postfix": self.postfix.log, "dovecot": self.dovecot.log}
-        others = {name: self.folder / f"{name}.log" for name in ("sshd", "sogo", "netfilter", "php-fpm")}
+        others = {name: self.folder / f"{name}.log" for name in ("sshd", "sogo", "php-fpm")}
         return {name: str(path) for name, path in {**logs, **others}.items()}
 
     def spoil_web_certificate(self, fault: str) -> None:
@@ -206,7 +209,7 @@ class MailHost:
             "updates": {"root": str(self.debian)},
             "textfile": {"directories": [str(self.textfiles)]},
             "fail2ban": {"socket": str(self.fail2ban.socket)},
-            "logs": {"sources": self.logs()},
+            "logs": {"sources": {**self.logs(), "netfilter": "container/netfilter-mailcow"}},
             "backups": {
                 "quiet": "1s",
                 "sets": {
