@@ -17,6 +17,7 @@ from mailserver_exporter import errand
 from mailserver_exporter.errands import archives
 from mailserver_exporter.sources import archive
 from tests.support.backups import packed, tar
+from tests.support.mounts import mounted
 
 TAR = tar()
 DUMP = b"-- MariaDB dump 10.19  Distrib 10.11.19-MariaDB\n" + b"INSERT INTO t VALUES (1);\n" * 9000
@@ -170,6 +171,16 @@ def test_without_zstd_it_says_what_is_missing(tmp_path: Path, monkeypatch: pytes
     }
 
 
+def test_in_a_container_the_zstd_of_the_host_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.tar.zst").write_bytes(WHOLE["a.tar.zst"])
+    (tmp_path / "b.tar.zst").write_bytes(WHOLE["a.tar.zst"][:-100])
+    with mounted(tmp_path / "host", "--bind", "/"):
+        monkeypatch.setenv("PATH", "/nowhere")
+        answers = [run([tmp_path / name], tmp_path, rootfs=tmp_path / "host") for name in ("a.tar.zst", "b.tar.zst")]
+        monkeypatch.undo()
+    assert [answer["result"] for answer in answers] == ["good", "broken"]
+
+
 def test_an_encrypted_zip_is_not_called_broken(tmp_path: Path) -> None:
     data = bytearray(zipped())
     # The flag that says "encrypted", in the local header and in the directory of the first member.
@@ -179,9 +190,14 @@ def test_an_encrypted_zip_is_not_called_broken(tmp_path: Path) -> None:
     assert run([tmp_path], tmp_path)["result"] == "impossible"
 
 
-def run(paths: list[Path], folder: Path, seconds: float = 60) -> dict[str, str]:
+def run(paths: list[Path], folder: Path, seconds: float = 60, rootfs: Path | str = "/") -> dict[str, str]:
     """Send the errand."""
-    request = {"paths": [str(path) for path in paths], "seconds": seconds, "lock": str(folder / "lock")}
+    request = {
+        "paths": [str(path) for path in paths],
+        "seconds": seconds,
+        "lock": str(folder / "lock"),
+        "rootfs": str(rootfs),
+    }
     answer: dict[str, str] = errand.send("archives", request, seconds + 60)
     return answer
 
@@ -216,9 +232,9 @@ def test_only_one_check_runs_at_a_time(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(archives, "give_way", lambda: None)
     inner: Callable[..., dict[str, str]] = archives._verdict
 
-    def verdict(paths: list[str], deadline: float) -> dict[str, str]:
+    def verdict(*given: object) -> dict[str, str]:
         answers.append(run([], tmp_path))
-        return inner(paths, deadline)
+        return inner(*given)
 
     monkeypatch.setattr(archives, "_verdict", verdict)
     archives.run(request)

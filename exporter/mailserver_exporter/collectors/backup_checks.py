@@ -58,7 +58,12 @@ class Checks:
     def _send(self, name: str, entry: Entry, record: Record) -> None:
         directory = self._context.config.state_directory
         directory.mkdir(parents=True, exist_ok=True)
-        request = {"paths": entry.paths, "seconds": SECONDS, "lock": os.fspath(directory / "archives.lock")}
+        request = {
+            "paths": entry.paths,
+            "seconds": SECONDS,
+            "lock": os.fspath(directory / "archives.lock"),
+            "rootfs": self._context.host.rootfs,
+        }
         try:
             answer = errand.send("archives", request, SECONDS + _GRACE)
         except SourceError as error:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from statistics import median
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -17,7 +16,7 @@ from mailserver_exporter.collectors import backup_sets
 from mailserver_exporter.collectors.backup_checks import RESULTS, Checks
 from mailserver_exporter.collectors.backup_memory import Memory
 from mailserver_exporter.collectors.backup_sets import BackupSet, has_part, named
-from mailserver_exporter.collectors.backup_watch import Look, Watch
+from mailserver_exporter.collectors.backup_watch import Look, Watch, median
 from mailserver_exporter.collectors.base import Collector, Context, Detection, Schedule, thresholds
 from mailserver_exporter.finding import Finding
 from mailserver_exporter.settings.limits import BackupAgeLimit, DurationLimit

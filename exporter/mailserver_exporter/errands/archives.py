@@ -1,22 +1,26 @@
 """Read the archives of one backup to their end, when nobody else wants the disk or the CPU.
 
-Request: ``{"paths": [...], "seconds": 3600, "lock": FILE}``. Answer: ``{"result": "good", "detail": "3 archives"}``.
-The result is ``good``, ``broken``, ``unfinished`` (the time was up), ``impossible`` (there is nothing to read here,
-or no program for it) or ``busy`` (another check is under way).
+Request: ``{"paths": [...], "seconds": 3600, "lock": FILE, "rootfs": "/host"}``. The host is seen at ``rootfs``, and its
+zstd serves where there is none here. Answer: ``{"result": "good", "detail": "3 archives"}``. The result is ``good``,
+``broken``, ``unfinished`` (the time was up), ``impossible`` (there is nothing to read here, or no program for it) or
+``busy`` (another check is under way).
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import os
 import platform
+import shutil
 import stat
 import time
 from collections.abc import Iterator
 from typing import Any
 
-from mailserver_exporter.sources import backup_names
+from mailserver_exporter.host import Host
+from mailserver_exporter.sources import SourceError, backup_names, host_program
 from mailserver_exporter.sources.archive import BrokenError, ImpossibleError, UnfinishedError, check, in_time
 
 _MAX_FILES = 100_000
@@ -34,7 +38,16 @@ def run(request: dict[str, Any]) -> dict[str, str]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return {"result": "busy", "detail": "archives of another backup are being read"}
-        return _verdict(request["paths"], time.monotonic() + request["seconds"])
+        zstd = _zstd(Host(request.get("rootfs", "/")))
+        return _verdict(request["paths"], time.monotonic() + request["seconds"], zstd)
+
+
+def _zstd(host: Host) -> list[str]:
+    """Return how to call zstd, or nothing where there is none."""
+    if host.in_container and shutil.which("zstd") is None:
+        with contextlib.suppress(SourceError, OSError):
+            return host_program.command(host, "/usr/bin/zstd")
+    return ["zstd"]
 
 
 def give_way() -> None:
@@ -46,7 +59,7 @@ def give_way() -> None:
         ctypes.CDLL(None, use_errno=True).syscall(number, _IOPRIO_WHO_PROCESS, 0, idle)
 
 
-def _verdict(paths: list[str], deadline: float) -> dict[str, str]:
+def _verdict(paths: list[str], deadline: float, zstd: list[str]) -> dict[str, str]:
     read = 0
     impossible = ""
     path = ""
@@ -54,7 +67,7 @@ def _verdict(paths: list[str], deadline: float) -> dict[str, str]:
         for path in _archives(paths):
             in_time(deadline)
             try:
-                check(path, deadline)
+                check(path, deadline, zstd)
                 read += 1
             except ImpossibleError as error:
                 impossible = impossible or f"{os.path.basename(path)}: {error}"

@@ -18,7 +18,7 @@ import tempfile
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -51,18 +51,18 @@ class ImpossibleError(Exception):
     """The archive cannot be read here, whole or not."""
 
 
-def check(path: str, deadline: float) -> None:
+def check(path: str, deadline: float, zstd: Sequence[str] = ("zstd",)) -> None:
     """Read one archive to its end; raises BrokenError, UnfinishedError, ImpossibleError or OSError.
 
-    ``deadline`` is on the monotonic clock. What is read does not stay in the page cache, where it would push out
-    what the host needs.
+    ``deadline`` is on the monotonic clock, and ``zstd`` is how its command line begins. What is read does not stay in
+    the page cache, where it would push out what the host needs.
     """
     name = path.lower()
     try:
         if name.endswith(".zip"):
             _check_zip(path, deadline)
             return
-        with _opened(path, deadline) as read:
+        with _opened(path, deadline, zstd) as read:
             if re.search(r"\.(tar(\.\w+)?|tgz|tbz2|txz|tzst)$", name):
                 _check_tar(read)
             else:
@@ -74,12 +74,12 @@ def check(path: str, deadline: float) -> None:
 
 
 @contextmanager
-def _opened(path: str, deadline: float) -> Iterator[Read]:
+def _opened(path: str, deadline: float, zstd: Sequence[str]) -> Iterator[Read]:
     """Open a file, decompressed as its name says."""
     name = path.lower()
     with open(path, "rb", buffering=0) as raw:
         if name.endswith((".zst", ".tzst")):
-            with _zstd(raw.fileno(), deadline) as read:
+            with _zstd(raw.fileno(), deadline, zstd) as read:
                 yield read
             return
         source = _Timed(raw.fileno(), deadline)
@@ -150,13 +150,12 @@ def _bz2_errors(read: Read) -> Read:
 
 
 @contextmanager
-def _zstd(descriptor: int, deadline: float) -> Iterator[Read]:
-    program = shutil.which("zstd")
-    if program is None:
+def _zstd(descriptor: int, deadline: float, zstd: Sequence[str]) -> Iterator[Read]:
+    if not zstd or shutil.which(zstd[0]) is None:
         raise ImpossibleError("reading .zst needs the program zstd: apt install zstd")
     source = _Dropping(descriptor)
     with tempfile.TemporaryFile() as said:
-        command = [program, "-d", "-c", "-q"]
+        command = [*zstd, "-d", "-c", "-q"]
         with subprocess.Popen(command, stdin=descriptor, stdout=subprocess.PIPE, stderr=said) as process:
 
             def read(size: int) -> bytes:
