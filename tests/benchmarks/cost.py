@@ -87,7 +87,7 @@ def measure(host: MailHost, folder: Path) -> bool:
         ]
     )
     table(
-        f"Memory and CPU, {CONTAINERS} containers, 8 ports, a scrape every {INTERVAL:g} s, median of {SCRAPES}",
+        f"Memory and CPU, {CONTAINERS} containers, 9 ports, a scrape every {INTERVAL:g} s, median of {SCRAPES}",
         ["", "RSS", "CPU of a scrape", "time of a scrape", f"CPU per {INTERVAL:g} s, background included"],
         rows,
     )

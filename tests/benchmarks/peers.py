@@ -1,4 +1,4 @@
-"""The exporters that ours takes the place of, run for the same share: host, processes, and the same eight ports."""
+"""The exporters that ours takes the place of, run for the same share: host, processes, and the same nine ports."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ _DIALOGS: dict[str, dict[str, Any]] = {
     "smtp": {"query_response": [{"expect": "^220"}, {"send": "QUIT"}]},
     "imap": {"query_response": [{"expect": r"^\* OK"}, {"send": ". LOGOUT"}]},
     "pop3": {"query_response": [{"expect": r"^\+OK"}, {"send": "QUIT"}]},
+    "sieve": {"query_response": [{"expect": "^OK"}, {"send": "LOGOUT"}]},
 }
 
 

@@ -21,7 +21,7 @@ _PACKAGES = {
     "prometheus-alertmanager": {"bookworm": "prometheus-alertmanager", "sid": "prometheus-alertmanager"},
     "amtool": {"bookworm": "prometheus-alertmanager", "sid": "prometheus-alertmanager"},
     "prometheus-node-exporter": {"bookworm": "prometheus-node-exporter"},
-    "prometheus-blackbox-exporter": {"bookworm": "prometheus-blackbox-exporter"},
+    "prometheus-blackbox-exporter": {"bookworm": "prometheus-blackbox-exporter", "sid": "prometheus-blackbox-exporter"},
     "prometheus-postfix-exporter": {"sid": "prometheus-postfix-exporter"},
 }
 

@@ -187,7 +187,7 @@ def test_hsts_is_noted(header: bytes, hsts: float) -> None:
     found: dict[str, float] = {}
     converse(http_status.dialogue("h", "/"), b"HTTP/1.1 200 OK", header, b"", notes=found)
 
-    assert found == {"http_status": 200, "hsts": hsts}
+    assert found == {"http_version": 1.1, "http_status": 200, "hsts": hsts}
 
 
 def test_a_text_is_looked_for_in_the_whole_page() -> None:
@@ -196,7 +196,8 @@ def test_a_text_is_looked_for_in_the_whole_page() -> None:
     assert isinstance(sent, Send)
     assert sent.data.startswith(b"GET / HTTP/1.0\r\n")
     dialogue.send(b"")
-    assert isinstance(dialogue.send(b"HTTP/1.1 200 OK"), Note)
+    assert dialogue.send(b"HTTP/1.1 200 OK") == Note("http_version", 1.1)
+    assert dialogue.send(b"") == Note("http_status", 200)
     assert dialogue.send(b"") is Do.READ_LINE
     assert isinstance(dialogue.send(b""), Note)
     assert dialogue.send(b"") is Do.READ_ALL

@@ -25,7 +25,7 @@ PORTS = (
     (4190, "SIEVE_PORT", "sieve_starttls"),
     (8443, "HTTPS_PORT", "https"),
 )
-_LOOPBACK, _LOOPBACK_6 = "127.0.0.1", "::1"
+_LOOPBACK, IPV6_LOOPBACK = "127.0.0.1", "::1"
 _NAME = re.compile(r"\[?(?P<host>[^\[\]/]+)\]?:(?P<port>\d{1,5})/(?P<module>\w+)")
 
 
@@ -68,7 +68,7 @@ class MailPorts:
         usual = [self._usual(stack, *port) for port in PORTS]
         targets = _by_name(usual)
         if listening.has_ipv6(self._context.host.proc("self/net/if_inet6")):
-            targets |= _by_name(replace(target, host=_LOOPBACK_6) for target in usual if target.host == _LOOPBACK)
+            targets |= _by_name(replace(target, host=IPV6_LOOPBACK) for target in usual if target.host == _LOOPBACK)
         if stack.kind == "mailcow":
             return Watched(targets, {target.name for target in usual})
         for name in self._context.expectations.expect("port", ()):
@@ -100,7 +100,6 @@ def _configured(target: PortTarget) -> Target:
         module = "https" if target.protocol == "https" or target.tls == "implicit" else "http"
     else:
         module = target.protocol + {"none": "", "starttls": "_starttls", "implicit": "_tls"}[target.tls]
-    # Who writes down that a port speaks STARTTLS wants to be told when it does not.
     starttls = target.tls == "starttls"
     return Target(target.host, target.port, module, require_tls=starttls, path=target.path, text=target.text or "")
 

@@ -12,13 +12,22 @@ from mailserver_exporter.sources.probe import PHASES, REASONS, Result
 _LABELS = ("target", "module")
 # blackbox_exporter's spelling (getTLSVersion in its prober/tls.go) of OpenSSL's names.
 _VERSIONS = {"TLSv1": "TLS 1.0", "TLSv1.1": "TLS 1.1", "TLSv1.2": "TLS 1.2", "TLSv1.3": "TLS 1.3"}
+# Its names for the phases of a page, and ours.
+_HTTP_PHASES = {
+    "resolve": "resolve",
+    "connect": "connect",
+    "tls": "tls",
+    "processing": "greeting",
+    "transfer": "transfer",
+}
 
 
 def families(results: Sequence[Result], expects_starttls: Collection[str]) -> Iterator[Metric]:
-    """Yield the families; ``expects_starttls`` names the targets that once offered it."""
+    """Yield the families; ``expects_starttls`` names the targets that STARTTLS is expected of."""
     yield from _outcome(results)
     yield from _tls(results)
     yield from _dialogue(results, expects_starttls)
+    yield from _http([result for result in results if result.target.module in ("http", "https")])
 
 
 def _outcome(results: Sequence[Result]) -> Iterator[Metric]:
@@ -26,9 +35,7 @@ def _outcome(results: Sequence[Result]) -> Iterator[Metric]:
     duration = _gauge("probe_duration_seconds", "How long it took until the outcome was known.")
     lookup = _gauge("probe_dns_lookup_time_seconds", "How long the lookup of the target's name took.")
     protocol = _gauge("probe_ip_protocol", "The version of IP that was spoken, 4 or 6; 0 without a connection.")
-    phases = _gauge(
-        "mailserver_probe_phase_duration_seconds", "Duration of a phase; 0 if it was not reached.", "phase"
-    )
+    phases = _gauge("mailserver_probe_phase_duration_seconds", "Duration of a phase; 0 if it was not reached.", "phase")
     failure = _gauge("mailserver_probe_failure", "Why the probe failed; all 0 where it did not.", "reason")
     for result in results:
         key = _key(result)
@@ -65,25 +72,37 @@ def _tls(results: Sequence[Result]) -> Iterator[Metric]:
 def _dialogue(results: Sequence[Result], expects_starttls: Collection[str]) -> Iterator[Metric]:
     """Yield what the server said of itself, as far as it was asked."""
     starttls = _gauge(
-        "mailserver_probe_starttls_offered", "Whether the port offers STARTTLS; only where it was offered before."
+        "mailserver_probe_starttls_success",
+        "Whether STARTTLS is offered and leads to TLS; only where it did before or is configured.",
     )
     auth = _gauge("mailserver_probe_auth_offered", "Whether the port offers AUTH, before TLS and in it.", "tls")
-    status = _gauge("probe_http_status_code", "The status that the web server answered, 0 without an answer.")
-    hsts = _gauge(
-        "mailserver_probe_http_hsts", "Whether the web server asks to be spoken to over TLS only (HSTS)."
-    )
     for result in results:
         key, notes = _key(result), result.notes
         if result.target.name in expects_starttls and "starttls" in notes:
-            starttls.add_metric(key, notes["starttls"])
+            starttls.add_metric(key, float(bool(notes["starttls"]) and result.handshake is not None))
         for tls, note in (("no", "auth_in_clear"), ("yes", "auth")):
             if note in notes:
                 auth.add_metric([*key, tls], notes[note])
-        if result.target.module in ("http", "https"):
-            status.add_metric(key, notes.get("http_status", 0))
+    yield from (starttls, auth)
+
+
+def _http(results: Sequence[Result]) -> Iterator[Metric]:
+    """Yield what is known of web servers only."""
+    status = _gauge("probe_http_status_code", "The status that the web server answered, 0 without an answer.")
+    version = _gauge("probe_http_version", "The version of HTTP that the web server answered in, 0 without an answer.")
+    ssl = _gauge("probe_http_ssl", "Whether the page came over TLS.")
+    duration = _gauge("probe_http_duration_seconds", "Duration of a phase; 0 if it was not reached.", "phase")
+    hsts = _gauge("mailserver_probe_http_hsts", "Whether the web server asks to be spoken to over TLS only (HSTS).")
+    for result in results:
+        key, notes = _key(result), result.notes
+        status.add_metric(key, notes.get("http_status", 0))
+        version.add_metric(key, notes.get("http_version", 0))
+        ssl.add_metric(key, float(result.handshake is not None))
+        for phase, ours in _HTTP_PHASES.items():
+            duration.add_metric([*key, phase], result.phases.get(ours, 0.0))
         if "hsts" in notes:
             hsts.add_metric(key, notes["hsts"])
-    yield from (starttls, auth, status, hsts)
+    yield from (status, version, ssl, duration, hsts)
 
 
 def _gauge(name: str, help_text: str, *more: str) -> GaugeMetricFamily:

@@ -5,6 +5,7 @@ Everything received passes one place and is counted there, TLS records included,
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import select
@@ -19,10 +20,15 @@ from mailserver_exporter.sources.story import Story
 
 MAX_LINE_BYTES = 64 * 1024
 MAX_BYTES = 256 * 1024
+MAX_LINES = 1000
 _CHUNK_BYTES = 16 * 1024
 
 Work: TypeAlias = Generator[int, None, None]
 Address: TypeAlias = tuple[socket.AddressFamily, Any]
+
+
+class _TooMuchError(ProbeError):
+    """The server has sent as much as anybody may."""
 
 
 class Connection:
@@ -39,7 +45,7 @@ class Connection:
         self._socket: socket.socket | None = None
         self._tls: ssl.SSLObject | None = None
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._received = 0
+        self._received = self._lines = 0
         self._buffer = bytearray()
 
     @property
@@ -95,6 +101,9 @@ class Connection:
 
     def line(self) -> Generator[int, None, bytes]:
         """Return the next line without its end."""
+        self._lines += 1
+        if self._lines > MAX_LINES:
+            raise ProbeError("greeting", f"more than {MAX_LINES} lines while waiting for the {self.awaited}")
         searched = 0
         while (end := self._buffer.find(b"\n", searched)) < 0:
             searched = len(self._buffer)
@@ -111,8 +120,9 @@ class Connection:
     def rest(self) -> Generator[int, None, bytes]:
         """Return what comes until the server closes, or as much of it as may be received at all."""
         rest, self._buffer = self._buffer, bytearray()
-        while self._received <= MAX_BYTES - _CHUNK_BYTES and (data := (yield from self._receive())):
-            rest += data
+        with contextlib.suppress(_TooMuchError):
+            while data := (yield from self._receive()):
+                rest += data
         return bytes(rest)
 
     def drain(self) -> Work:
@@ -134,6 +144,8 @@ class Connection:
                 break
             except ssl.SSLWantReadError:
                 yield from self._feed()
+            except ssl.SSLCertVerificationError as error:
+                raise ProbeError("certificate", tls.in_words(error)) from error
             except ssl.SSLError as error:
                 raise ProbeError("tls", tls.in_words(error)) from error
         yield from self._flush()
@@ -163,7 +175,7 @@ class Connection:
                 continue
             self._received += len(data)
             if self._received > MAX_BYTES:
-                raise ProbeError("greeting", f"more than {MAX_BYTES} bytes while waiting for the {self.awaited}")
+                raise _TooMuchError("greeting", f"more than {MAX_BYTES} bytes while waiting for the {self.awaited}")
             return data
 
     def _send_raw(self, data: bytes) -> Work:

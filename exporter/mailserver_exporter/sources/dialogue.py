@@ -13,7 +13,8 @@ from typing import Literal, TypeAlias
 
 from mailserver_exporter.sources import SourceError
 
-Reason: TypeAlias = Literal["connect", "timeout", "greeting", "tls", "status", "text"]
+# The certificate counts for those only who verify it.
+Reason: TypeAlias = Literal["connect", "timeout", "greeting", "tls", "certificate", "status", "text"]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import re
 
 from mailserver_exporter.sources.dialogue import Dialogue, Do, Note, ProbeError, Send, printable, unexpected_greeting
 
-_STATUS_LINE = re.compile(rb"HTTP/\d(?:\.\d)? (\d{3})(?: |$)")
+_STATUS_LINE = re.compile(rb"HTTP/(\d(?:\.\d)?) (\d{3})(?: |$)")
 _HSTS = re.compile(rb"strict-transport-security:.*max-age=\"?0*[1-9]", re.IGNORECASE)
 
 
@@ -24,8 +24,10 @@ def dialogue(host: str, path: str, text: str = "") -> Dialogue:
     status = _STATUS_LINE.match(line)
     if status is None:
         raise unexpected_greeting("HTTP", line, "a status line")
-    yield Note("http_status", int(status[1]))
-    if int(status[1]) >= 500 or (text and int(status[1]) != 200):
+    code = int(status[2])
+    yield Note("http_version", float(status[1]))
+    yield Note("http_status", code)
+    if code >= 500 or (text and code != 200):
         raise ProbeError("status", f'answers "{printable(line)}"')
     if not text:
         yield Do.COUNT_AS_UP
@@ -37,7 +39,7 @@ def dialogue(host: str, path: str, text: str = "") -> Dialogue:
     if text:
         content = yield Do.READ_ALL
         if text.encode() not in content:
-            raise ProbeError("text", f"the page does not hold {text!r}")
+            raise ProbeError("text", f"the page does not hold {text!r} in its first {len(content)} bytes")
         yield Do.COUNT_AS_UP
     else:
         yield Do.READ_TO_END

@@ -14,7 +14,7 @@ import socket
 import ssl
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mailserver_exporter.sources import SourceError, http_status, imap, pop3, sieve, smtp, tls
 from mailserver_exporter.sources.connection import Address, Connection, Work
@@ -80,8 +80,8 @@ class Result:
     """How a probe ended.
 
     ``seconds`` is the time until the outcome was known. ``message`` says why a port is down; of one that is up, what
-    went wrong after it had greeted. ``phases`` holds the seconds of each of PHASES that was gone through, ``notes``
-    what the dialogue learned, ``ip_protocol`` is 4 or 6, 0 without a connection.
+    went wrong after it had greeted. ``phases`` holds the seconds of each of PHASES that was gone through, and of the
+    transfer of a page, ``notes`` what the dialogue learned, ``ip_protocol`` is 4 or 6, 0 without a connection.
     """
 
     target: Target
@@ -99,6 +99,10 @@ class Result:
     def expiry(self) -> float | None:
         """When the first of the presented certificates expires, Unix seconds."""
         return self.handshake.expiry if self.handshake else None
+
+    def without_story(self) -> Result:
+        """Return what is worth keeping: without the steps and the certificates themselves."""
+        return replace(self, story=(), handshake=self.handshake and replace(self.handshake, certificates=()))
 
 
 class Prober:
@@ -280,14 +284,17 @@ class _Probe:
             elif wish is Do.READ_LINE:
                 answer = yield from self._line()
             elif wish is Do.READ_ALL:
-                answer = yield from self.connection.rest()
+                self.connection.awaited = "page"
+                with self._phase("transfer"):
+                    answer = yield from self.connection.rest()
             elif wish is Do.START_TLS:
                 yield from self._start_tls()
             elif wish is Do.COUNT_AS_UP:
                 self._up_after = self._story.elapsed()
             else:
                 self.connection.awaited = "farewell"
-                yield from self.connection.drain()
+                with self._phase("transfer"):
+                    yield from self.connection.drain()
             try:
                 wish = dialogue.send(answer)
             except StopIteration:

@@ -1,10 +1,10 @@
-"""Dovecot is gone: its four ports are closed."""
+"""Dovecot is gone: its five ports are closed."""
 
 from __future__ import annotations
 
 from tests.e2e.world import World
 
-EXPECTED = 4 * [("PortDown", "critical")]
+EXPECTED = 5 * [("PortDown", "critical")]
 
 
 def inject(world: World) -> None:

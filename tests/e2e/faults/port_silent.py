@@ -1,10 +1,10 @@
-"""Dovecot hangs: its four ports accept connections and say nothing."""
+"""Dovecot hangs: its five ports accept connections and say nothing."""
 
 from __future__ import annotations
 
 from tests.e2e.world import World
 
-EXPECTED = 4 * [("PortDown", "critical")]
+EXPECTED = 5 * [("PortDown", "critical")]
 
 
 def inject(world: World) -> None:
