@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 import requests
 import yaml
 
+from mailserver_exporter.collectors import mail_ports, ports
 from mailserver_exporter.collectors.ports import PortsCollector
 from mailserver_exporter.sources.probe import Prober, Target
 from tests.support import certificates
@@ -23,7 +24,7 @@ from tests.support.metrics import Exposition
 from tests.support.nginx import Nginx
 from tests.support.postfix import Postfix
 from tests.support.processes import Program, answers, free_port, wait_for
-from tests.support.tools import program
+from tests.support.tools import RELEASES, program
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -50,6 +51,8 @@ class Servers:
             (self.dovecot.pop3_port, "pop3", "none"),
             (self.dovecot.pop3_port, "pop3", "starttls"),
             (self.dovecot.pop3s_port, "pop3", "implicit"),
+            (self.dovecot.sieve_port, "sieve", "none"),
+            (self.dovecot.sieve_port, "sieve", "starttls"),
             (self.nginx.http_port, "http", "none"),
             (self.nginx.https_port, "https", "implicit"),
         ]
@@ -64,7 +67,14 @@ class Servers:
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     certificate = tmp_path_factory.mktemp("certificate") / "chain.pem"
     certificates.write_chain(certificate, days=30)
-    with Postfix(certificate=certificate) as postfix, Dovecot(certificate) as dovecot, Nginx(certificate) as nginx:
+    locations = {
+        "/mail": 'add_header Strict-Transport-Security max-age=15768000; return 200 "<h1>Anmeldung für SOGo</h1>";'
+    }
+    with (
+        Postfix(certificate=certificate) as postfix,
+        Dovecot(certificate) as dovecot,
+        Nginx(certificate, locations=locations) as nginx,
+    ):
         yield Servers(postfix, dovecot, nginx, certificate)
 
 
@@ -96,11 +106,38 @@ _CHATS: dict[str, list[dict[str, Any]]] = {
         {"starttls": True},
         {"send": "QUIT\r"},
     ],
+    "sieve": [{"expect": "^OK"}, {"send": "LOGOUT\r"}],
+    "sieve_starttls": [
+        {"expect": "^OK"},
+        {"send": "STARTTLS\r"},
+        {"expect": "^OK"},
+        {"starttls": True},
+        {"expect": "^OK"},
+        {"send": "LOGOUT\r"},
+    ],
+}
+# What is not compared as it is. Values that are another run's: durations. Versions: blackbox_exporter takes HTTP/2
+# where it is offered. Ciphers: OpenSSL's name, as servers are configured with, for what our OpenSSL and its Go prefer.
+_OF_ANOTHER_RUN = re.compile("probe_(duration|dns_lookup_time|http_duration)_seconds|probe_tls_cipher_info")
+# Names of theirs that we leave out: what we do not do (redirects, regular expressions, verified chains, which is
+# mailserver_certificate_chain_valid), and what says nothing about a mail server.
+_THEIRS_ALONE = {
+    "probe_failed_due_to_regex",
+    "probe_failed_due_to_bytes",
+    "probe_failed_due_to_cel",
+    "probe_expect_info",
+    "probe_http_content_length",
+    "probe_http_redirects",
+    "probe_http_uncompressed_body_length",
+    "probe_http_last_modified_timestamp_seconds",
+    "probe_ip_addr_hash",
+    "probe_ssl_last_chain_expiry_timestamp_seconds",
+    "probe_ssl_last_chain_info",
 }
 
 
-@pytest.fixture(scope="module")
-def blackbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+@pytest.fixture(scope="module", params=RELEASES)
+def blackbox(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("blackbox")
     # It reads no certificate that it does not trust unless told so; ours always does.
     trusting = {"insecure_skip_verify": True}
@@ -115,7 +152,7 @@ def blackbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     configuration = folder / "blackbox.yml"
     configuration.write_text(yaml.safe_dump({"modules": modules}))
     url = f"http://127.0.0.1:{free_port()}"
-    command = [program("prometheus-blackbox-exporter"), f"--config.file={configuration}"]
+    command = [program("prometheus-blackbox-exporter", request.param), f"--config.file={configuration}"]
     command.append(f"--web.listen-address={url.removeprefix('http://')}")
     with Program(command, folder / "log", ready=lambda: answers(url)):
         yield url
@@ -128,18 +165,29 @@ def ask_blackbox(url: str, target: str, module: str) -> Exposition:
     return Exposition(answer.text)
 
 
-def compare(ours: Exposition, url: str) -> int:
-    """Compare every target of ours with what blackbox_exporter says of it; return how many expiries were equal."""
-    equal = 0
-    for sample in ours.all("probe_success"):
-        theirs = ask_blackbox(url, sample.labels["target"], sample.labels["module"])
-        assert theirs.value("probe_success") == sample.value, sample
-        expiry = [s.value for s in ours.all("probe_ssl_earliest_cert_expiry", **sample.labels)]
-        assert [s.value for s in theirs.all("probe_ssl_earliest_cert_expiry")] == expiry, sample
-        equal += len(expiry)
-        assert set(sample.labels) == {"target", "module"}
-        assert theirs.names() >= {"probe_success", "probe_duration_seconds"}
-    return equal
+def compare(ours: Exposition, url: str) -> set[str]:
+    """Compare every target of ours with what blackbox_exporter says of it; return the names that were compared."""
+    compared = set()
+    for target in ours.all("probe_success"):
+        labels = target.labels
+        assert set(labels) == {"target", "module"}
+        theirs = ask_blackbox(url, labels["target"], labels["module"])
+        mine = {name for name in ours.names() if name.startswith("probe_") and ours.all(name, **labels)}
+        assert {n for n in theirs.names() if n.startswith("probe_")} - mine <= _THEIRS_ALONE, labels
+        for name in mine & theirs.names():
+            assert _series(ours, name, labels) == _series(theirs, name), (name, labels)
+            compared.add(name)
+    return compared
+
+
+def _series(found: Exposition, name: str, labels: Mapping[str, str] | None = None) -> list[Any]:
+    """Return labels and values, as far as two probes of the same thing have them in common."""
+    kind = _OF_ANOTHER_RUN.fullmatch(name)
+    series = []
+    for sample in found.all(name, **(labels or {})):
+        own = {key: value for key, value in sample.labels.items() if key not in (labels or {}) and key != "cipher"}
+        series.append((sorted(own.items()), sample.value > 0 if kind else sample.value))
+    return sorted(series)
 
 
 def test_real_servers_are_up_and_blackbox_exporter_says_the_same(
@@ -148,9 +196,21 @@ def test_real_servers_are_up_and_blackbox_exporter_says_the_same(
     ours = Exposition.of(PortsCollector(context(tmp_path, servers.settings())).collect())
 
     assert {s.value for s in ours.all("probe_success")} == {1}
-    assert len(ours.all("probe_success")) == 12
+    assert len(ours.all("probe_success")) == 14
     assert {s.value for s in ours.all("mailserver_probe_failure")} == {0}
-    assert compare(ours, blackbox) == 8
+    assert len(ours.all("probe_ssl_earliest_cert_expiry")) == 9
+    assert compare(ours, blackbox) >= {
+        "probe_success",
+        "probe_duration_seconds",
+        "probe_ip_protocol",
+        "probe_ssl_earliest_cert_expiry",
+        "probe_tls_version_info",
+        "probe_http_status_code",
+        "probe_http_version",
+        "probe_http_ssl",
+        "probe_http_duration_seconds",
+        "probe_dns_lookup_time_seconds",
+    }
     assert {s.value for s in ours.all("probe_ssl_earliest_cert_expiry")} == {
         certificates.earliest_expiry(servers.certificate)
     }
@@ -164,7 +224,7 @@ def test_an_expired_intermediate_is_found_as_blackbox_exporter_finds_it(blackbox
             ours = Exposition.of(PortsCollector(context(tmp_path, settings)).collect())
 
             assert ours.value("probe_success") == 1
-            assert compare(ours, blackbox) == 1
+            assert "probe_ssl_earliest_cert_expiry" in compare(ours, blackbox)
         assert ours.value("probe_ssl_earliest_cert_expiry") == certificates.earliest_expiry(certificate)
 
 
@@ -176,6 +236,25 @@ def test_the_webmail_is_up_with_any_status_below_500(path: str, up: int, servers
 
     assert found.value("probe_success") == up
     assert found.value("mailserver_probe_failure", reason="status") == 1 - up
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "reason"),
+    [("/mail", "Anmeldung für", ""), ("/", "Anmeldung für", "text"), ("/login", "Anmeldung für", "status")],
+)
+def test_the_webmail_must_hold_its_text_where_there_is_one(
+    path: str, text: str, reason: str, servers: Servers, tmp_path: Path
+) -> None:
+    target = f"{{port: {servers.nginx.https_port}, protocol: https, path: {path}, text: {text}}}"
+
+    found = Exposition.of(PortsCollector(context(tmp_path, f"ports: {{targets: [{target}]}}")).collect())
+
+    assert found.value("probe_success") == (not reason)
+    assert {s.labels["reason"] for s in found.all("mailserver_probe_failure") if s.value} == (
+        {reason} if reason else set()
+    )
+    if path != "/login":
+        assert found.value("mailserver_probe_http_hsts") == (path == "/mail")
 
 
 def test_an_old_server_that_knows_tls_1_0_alone_is_measured(tmp_path: Path) -> None:
@@ -202,7 +281,9 @@ def test_wedged_servers_are_down_while_the_others_stay_up(servers: Servers, tmp_
     after = Exposition.of(collector.collect())
 
     down = {s.labels["module"] for s in found.all("probe_success") if not s.value}
-    assert down == {"imap", "imap_starttls", "imap_tls", "pop3", "pop3_starttls", "pop3_tls"}
+    assert down == {
+        *("imap", "imap_starttls", "imap_tls", "pop3", "pop3_starttls", "pop3_tls", "sieve", "sieve_starttls")
+    }
     assert {s.labels["module"] for s in found.all("mailserver_probe_failure", reason="timeout") if s.value} == down
     assert took < collector.schedule.deadline
     assert {s.value for s in after.all("probe_success")} == {1}
@@ -217,15 +298,70 @@ def test_the_servers_logs_stay_clean(servers: Servers, tmp_path: Path) -> None:
     Exposition.of(PortsCollector(context(tmp_path, settings)).collect())
 
     wait_for("Postfix has seen 4 clients off", lambda: servers.postfix.output()[before[0] :].count("disconnect ") >= 4)
-    wait_for("Dovecot has seen 6 clients off", lambda: servers.dovecot.output()[before[1] :].count(" rip=") >= 6)
+    wait_for("Dovecot has seen 8 clients off", lambda: servers.dovecot.output()[before[1] :].count(" rip=") >= 8)
     smtp = servers.postfix.output()[before[0] :]
     login = servers.dovecot.output()[before[1] :]
     assert not re.search(r"warning|error|lost connection|improper|timeout", smtp), smtp
     assert smtp.count(" quit=1 ") == 4
     assert not re.search(r"Warning|Error|Connection closed|failed", login), login
-    assert login.count("by logging out") == 6
+    assert login.count("by logging out") == 8
     for line in servers.nginx.access_log(requests_before + 2)[requests_before:]:
         assert '"GET / HTTP/1.1" 200 8 "-" "mailserver-exporter"' in line
+
+
+def test_starttls_that_is_gone_or_fails_is_told_whether_learned_or_configured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pem = certificates.write_chain(tmp_path / "chain.pem")
+    with Postfix(certificate=pem) as postfix:
+        target = f"{{port: {postfix.smtp_port}, protocol: smtp, tls: starttls}}"
+        monkeypatch.setattr(mail_ports, "PORTS", ((postfix.smtp_port, "SMTP_PORT", "smtp_starttls"),))
+        collectors = [
+            PortsCollector(context(tmp_path, settings)) for settings in ("", f"ports: {{targets: [{target}]}}")
+        ]
+
+        def told() -> list[tuple[float, float]]:
+            monkeypatch.setattr(ports, "_TLS_SECONDS", 0.0)
+            found = [Exposition.of(collector.collect()) for collector in collectors]
+            return [(f.value("probe_success"), f.value("mailserver_probe_starttls_success")) for f in found]
+
+        assert told() == [(1, 1), (1, 1)]
+        pem.unlink()
+        postfix.set("smtpd_banner", "mail.example.org ESMTP")
+        wait_for("Postfix offers what it cannot do", lambda: told() == [(1, 0), (0, 0)])
+        certificates.write_chain(pem)
+        postfix.set("smtpd_banner", "mail.example.org ESMTP again")
+        wait_for("TLS works again", lambda: told() == [(1, 1), (1, 1)])
+        postfix.set("smtpd_tls_security_level", "none")
+        wait_for("Postfix offers no TLS", lambda: told() == [(1, 0), (0, 0)])
+
+
+def test_what_listens_on_ipv6_is_expected_there_and_what_does_not_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pem = certificates.write_chain(tmp_path / "chain.pem")
+    with Dovecot(pem, ipv6=True) as dovecot, Postfix() as postfix:
+        watched = {postfix.smtp_port: "smtp_starttls", dovecot.imap_port: "imap_starttls", dovecot.sieve_port: "sieve"}
+        monkeypatch.setattr(mail_ports, "PORTS", tuple((port, module, module) for port, module in watched.items()))
+        collector = PortsCollector(context(tmp_path))
+
+        def told() -> dict[str, float]:
+            return {s.labels["target"]: s.value for s in Exposition.of(collector.collect()).all("probe_success")}
+
+        both = {f"{host}:{port}": 1.0 for host in ("127.0.0.1", "[::1]") for port in watched}
+        del both[f"[::1]:{postfix.smtp_port}"]
+        assert told() == both
+        dovecot.stop()
+        dovecot.listen("127.0.0.1")
+        dovecot.start()
+        # It may take three rounds until what is well is looked at again.
+        gone = {target: float("::1" not in target) for target in both}
+        assert gone in [told() for _ in range(3)]
+        assert told() == gone
+        dovecot.stop()
+        dovecot.listen("127.0.0.1, ::1")
+        dovecot.start()
+        assert told() == both, "what is down is looked at in each round"
 
 
 def test_postscreen_is_not_spoken_to_before_its_last_line(tmp_path: Path) -> None:
@@ -251,7 +387,7 @@ def test_postscreen_is_not_spoken_to_before_its_last_line(tmp_path: Path) -> Non
 def test_the_exporter_finds_the_ports_of_a_mailcow_by_itself(servers: Servers, tmp_path: Path) -> None:
     directory = tmp_path / "mailcow"
     directory.mkdir()
-    ports = {
+    configured = {
         "SMTP_PORT": servers.postfix.smtp_port,
         "SMTPS_PORT": servers.postfix.smtps_port,
         "SUBMISSION_PORT": servers.postfix.submission_port,
@@ -259,16 +395,21 @@ def test_the_exporter_finds_the_ports_of_a_mailcow_by_itself(servers: Servers, t
         "IMAPS_PORT": servers.dovecot.imaps_port,
         "POP_PORT": servers.dovecot.pop3_port,
         "POPS_PORT": servers.dovecot.pop3s_port,
+        "SIEVE_PORT": servers.dovecot.sieve_port,
         "HTTPS_PORT": servers.nginx.https_port,
     }
-    lines = ["MAILCOW_HOSTNAME=mail.example.org", "HTTPS_BIND=", *(f"{name}={port}" for name, port in ports.items())]
+    lines = [
+        "MAILCOW_HOSTNAME=mail.example.org",
+        "HTTPS_BIND=",
+        *(f"{name}={port}" for name, port in configured.items()),
+    ]
     (directory / "mailcow.conf").write_text("\n".join(lines) + "\n")
     settings = f"mail_stack: {{kind: mailcow, directory: {directory}}}\n"
     with Exporter(tmp_path / "exporter", settings) as exporter:
         found = exporter.scrape()
         up = {s.labels["target"] for s in found.all("probe_success") if s.value}
-        assert up == {f"127.0.0.1:{port}" for port in ports.values()}
-        assert len(found.all("probe_ssl_earliest_cert_expiry")) == 8
+        assert up == {f"127.0.0.1:{port}" for port in configured.values()}
+        assert len(found.all("probe_ssl_earliest_cert_expiry")) == 9
         # The limit stands beside each certificate, with the labels that tell it.
         expiries = [s.labels for s in found.all("probe_ssl_earliest_cert_expiry")]
         limits = found.all("mailserver_threshold_certificate_remaining_seconds", severity="critical")

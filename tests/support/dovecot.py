@@ -83,8 +83,9 @@ class Dovecot:
     """A Dovecot instance; starts with the ``with`` block and leaves nothing behind.
 
     Listens at ``imap_port``, ``pop3_port`` and ``sieve_port``, and with ``certificate`` (a PEM file with the key in it)
-    also at ``imaps_port`` and ``pop3s_port``, on 127.0.0.1 and with ``ipv6`` on ::1. Every user may log in with any password, or with ``users`` those alone,
-    each with its own. Mail is in ``mail`` / USER / as a Maildir. Postfix can ask ``auth_socket`` for passwords.
+    also at ``imaps_port`` and ``pop3s_port``, on 127.0.0.1 and with ``ipv6`` on ::1. Every user may log in with any
+    password, or with ``users`` those alone, each with its own. Mail is in ``mail`` / USER / as a Maildir. Postfix can
+    ask ``auth_socket`` for passwords.
     """
 
     def __init__(
@@ -94,14 +95,15 @@ class Dovecot:
         self.folder.chmod(0o755)
         self.log = self.folder / "dovecot.log"
         self.mail = self.folder / "mail"
+        self._users = self.folder / "users"
         self.auth_socket = self.folder / "auth-client"
         self.imap_port = free_port()
         self.pop3_port = free_port()
         self.sieve_port = free_port()
         self.imaps_port = free_port()
         self.pop3s_port = free_port()
-        configuration = self.folder / "dovecot.conf"
-        configuration.write_text(
+        self._configuration = self.folder / "dovecot.conf"
+        self._configuration.write_text(
             _CONFIGURATION.format(
                 folder=self.folder,
                 listen="127.0.0.1, ::1" if ipv6 else "127.0.0.1",
@@ -116,15 +118,20 @@ class Dovecot:
             )
         )
         self._program = Program(
-            ["/usr/sbin/dovecot", "-F", "-c", configuration], self.folder / "dovecot.out", ready=self._ready
+            ["/usr/sbin/dovecot", "-F", "-c", self._configuration], self.folder / "dovecot.out", ready=self._ready
         )
 
     def _passwords(self, users: Mapping[str, str] | None) -> str:
         if users is None:
             return "driver = static\n  args = nopassword=y"
-        file = self.folder / "users"
-        file.write_text("".join(f"{user}:{{PLAIN}}{password}\n" for user, password in users.items()))
-        return f"driver = passwd-file\n  args = username_format=%u {file}"
+        self.let_in(users)
+        return f"driver = passwd-file\n  args = username_format=%u {self._users}"
+
+    def let_in(self, users: Mapping[str, str]) -> None:
+        """From now on let these users in, each with its password, and nobody else; only with ``users`` at the start."""
+        new = self._users.with_suffix(".new")
+        new.write_text("".join(f"{user}:{{PLAIN}}{password}\n" for user, password in users.items()))
+        new.replace(self._users)
 
     def _ready(self) -> bool:
         for port in (self.imap_port, self.pop3_port, self.sieve_port):
@@ -151,6 +158,12 @@ class Dovecot:
         """Start it anew, so that it shows the certificate that is in the file now."""
         self.stop()
         self.start()
+
+    def listen(self, addresses: str) -> None:
+        """Change where it listens from its next start on."""
+        lines = self._configuration.read_text().splitlines(keepends=True)
+        changed = [f"listen = {addresses}\n" if line.startswith("listen = ") else line for line in lines]
+        self._configuration.write_text("".join(changed))
 
     def freeze(self) -> None:
         """Stop all its processes where they are: the kernel still accepts connections, and nobody greets."""

@@ -5,6 +5,7 @@ The certificate must be readable when it is expired, self-signed or for another 
 
 from __future__ import annotations
 
+import os
 import ssl
 import warnings
 from typing import Any
@@ -28,13 +29,15 @@ def client_context() -> ssl.SSLContext:
     """Return a context for looking at servers. Making one is expensive, so all probes share it.
 
     It verifies nothing and takes the oldest protocol and the weakest key that the library can do: a server of ten years
-    ago is up, too, and its certificate has a date. Sessions are not resumed, for a resumed one shows no certificate.
+    ago is up, too, and its certificate has a date. Anonymous ciphers it does not take: Postfix offers them when it
+    cannot read its certificate, and no mail program would accept that. Sessions are not resumed, for a resumed one
+    shows no certificate.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.set_ciphers("ALL:!aNULL:@SECLEVEL=0")
     context.options |= getattr(ssl, "OP_LEGACY_SERVER_CONNECT", 0x4)
     return context
 
@@ -48,6 +51,9 @@ def verifying_context(ca_file: str | None) -> ssl.SSLContext:
     context.verify_mode = ssl.CERT_REQUIRED
     context.verify_flags |= _NO_CHECK_TIME
     if ca_file is None:
+        paths = ssl.get_default_verify_paths()
+        if paths.cafile is None and not (paths.capath and os.listdir(paths.capath)):
+            raise SourceError("this system knows no certificate authority", remedy="apt install ca-certificates")
         context.load_default_certs()
         return context
     try:
