@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,12 @@ def test_reads_all_that_the_format_allows() -> None:
     [
         (b"a 1 1700000000000\n", "line 1: has a timestamp"),
         (b"a 1\nb 2", "ends in the middle of a line"),
-        (b"a 1\r\n", "line 1: is no sample"),
+        (b"a 1\r\n", r"line 1: '1\\r' is no number"),
+        (b"metric1\n", "is no sample"),
+        (b"a 1 x\ty\n", "is no sample"),
+        (b"a \xd9\xa3\n", "is no number"),
+        (b"a +NaN\n", "is no number"),
+        (b"a 1e999\n", "is no number"),
         (b"a\n", "is no sample"),
         (b"a one\n", "'one' is no number"),
         (b"a 1_0\n", "'1_0' is no number"),
@@ -77,12 +83,30 @@ def test_reads_all_that_the_format_allows() -> None:
         (b"# TYPE a-b gauge\n", "no name of a metric"),
         (b"a\xff 1\n", "is not UTF-8 at byte 1"),
         (b"<html>502 Bad Gateway</html>\n", "is no sample"),
-        (b"\0" * 1000 + b"\n", "is no sample"),
+        (b"\0" * 1000 + b"\n", "holds a NUL"),
     ],
 )
 def test_refuses_what_node_exporter_refuses_and_says_where(data: bytes, complaint: str) -> None:
     with pytest.raises(SourceError, match=complaint):
         textfile.parse(data)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"a" * 1_000_000 + b" {",
+        b"a" + b" " * 1_000_000 + b"{",
+        b"a" + b"{" * 500_000 + b"}" * 500_000,
+        b"a " + b"1" * 1_000_000 + b"x",
+        b"a{" + b",".join(b'l%d="x"' % number for number in range(60_000)) + b" " * 300_000 + b"} 1 2 3",
+    ],
+    ids=["name", "blanks", "braces", "digits", "labels"],
+)
+def test_a_line_of_a_megabyte_is_refused_at_once(line: bytes) -> None:
+    started = time.thread_time()
+    with pytest.raises(SourceError):
+        textfile.parse(line + b"\n")
+    assert time.thread_time() - started < 5
 
 
 def test_the_help_text_is_taken_as_it_was_meant(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ there may be thousands of series, and a scrape only repeats them.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -13,8 +14,13 @@ from dataclasses import dataclass, field
 from mailserver_exporter.sources import SourceError
 
 _TYPES = frozenset({"counter", "gauge", "histogram", "summary", "untyped"})
-_NAME = "[a-zA-Z_:][a-zA-Z0-9_:]*"
-_SAMPLE = re.compile(rf"({_NAME})[ \t]*(?:\{{(.*)\}})?[ \t]*([^\s{{}}]+)(?:[ \t]+(-?[0-9]+))?[ \t]*")
+_NAME = re.compile("[a-zA-Z_:][a-zA-Z0-9_:]*")
+_BLANKS = re.compile("[ \t]+")
+# Neither more nor less than Go's strconv.ParseFloat takes, which also refuses what is too large: for one value that it
+# does not take, Prometheus refuses the whole scrape.
+_NUMBER = re.compile(
+    r"[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?)|nan", re.IGNORECASE | re.ASCII
+)
 _LABEL = re.compile(r'[ \t]*([a-zA-Z_][a-zA-Z0-9_]*)[ \t]*=[ \t]*"((?:[^"\\]|\\[\\"n])*)"[ \t]*(?:,|$)')
 _PARTS = {"histogram": ("_bucket", "_sum", "_count"), "summary": ("_sum", "_count")}
 
@@ -47,6 +53,8 @@ def parse(data: bytes) -> File:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise SourceError(f"is not UTF-8 at byte {error.start}") from error
+    if "\0" in text:
+        raise SourceError("holds a NUL, so it is no text")
     if text and not text.endswith("\n"):
         raise SourceError(
             "ends in the middle of a line", remedy="write to another name and rename it, so that no half is ever read"
@@ -91,7 +99,7 @@ class _Reader:
         if len(words) < 2 or words[0] not in ("HELP", "TYPE"):
             return
         name, rest = words[1], words[2] if len(words) > 2 else ""
-        if not re.fullmatch(_NAME, name):
+        if not _NAME.fullmatch(name):
             raise ValueError(f"{name[:80]!r} is no name of a metric")
         family = self.families.setdefault(name, Family(name))
         if words[0] == "HELP":
@@ -107,14 +115,8 @@ class _Reader:
             self._typed.add(name)
 
     def _sample(self, line: str) -> None:
-        parts = _SAMPLE.fullmatch(line)
-        if not parts:
-            raise ValueError(f"is no sample: {line[:80]!r}")
-        name, inside, value, timestamp = parts.groups()
-        if timestamp is not None:
-            raise ValueError("has a timestamp, which text files must not have")
-        _check_number(value)
-        labels = dict(_labels(inside or ""))
+        name, inside, value = _cut(line)
+        labels = dict(_labels(inside))
         shown = ",".join(f'{key}="{labels[key]}"' for key in sorted(labels) if labels[key])
         series = f"{name}{{{shown}}}" if shown else name
         family = self._family(name)
@@ -133,20 +135,32 @@ class _Reader:
         return self.families.setdefault(name, Family(name))
 
 
-def _check_number(value: str) -> None:
-    try:
-        float(value)
-    except ValueError:
-        raise ValueError(f"{value[:80]!r} is no number") from None
-    if "_" in value:
+def _cut(line: str) -> tuple[str, str, str]:
+    """Cut a sample into name, labels and value. In time that grows with its length and no faster, whatever it holds."""
+    found = _NAME.match(line)
+    name = found[0] if found else ""
+    rest = line[len(name) :].lstrip(" \t")
+    inside = ""
+    braces = rest.startswith("{")
+    if braces:
+        inside, _, rest = rest[1:].rpartition("}")
+    value, *more = _BLANKS.split(rest.strip(" \t"))
+    glued = not braces and line[len(name) : len(name) + 1] not in (" ", "\t")
+    if not name or not value or glued or len(more) > 1 or "{" in rest or "}" in rest:
+        raise ValueError(f"is no sample: {line[:80]!r}")
+    if more:
+        raise ValueError("has a timestamp, which text files must not have")
+    if not _NUMBER.fullmatch(value) or (math.isinf(float(value)) and "n" not in value.lower()):
         raise ValueError(f"{value[:80]!r} is no number")
+    return name, inside, value
 
 
 def _labels(text: str) -> Iterator[tuple[str, str]]:
     """Yield names and values, the values escaped as they are in the file."""
     position = 0
     seen = set()
-    while position < len(text.rstrip(" \t")):
+    end = len(text.rstrip(" \t"))
+    while position < end:
         found = _LABEL.match(text, position)
         if not found:
             raise ValueError(f"is no label: {text[position : position + 80]!r}")
