@@ -222,62 +222,6 @@ def test_mail_is_delivered_as_providers_demand(road: Road) -> None:
     assert [part.get_content_type() for part in mail.message.iter_parts()] == ["text/plain", "text/html"]
 
 
-DOCKER = {"alertname": "DockerDown", "collector": "containers"}
-SPACE = {"alertname": "FilesystemSpaceLow", "mountpoint": "/var", "collector": "filesystem"}
-
-
-# (the cause, what may follow from it, whether it does); on the same host and critical unless it says otherwise.
-INHIBITION = [
-    ({"alertname": "ExporterDown"}, SPACE, True),
-    ({"alertname": "ExporterDown"}, {**DOCKER}, True),
-    ({"alertname": "ExporterDown"}, {"alertname": "CollectorFailed", "collector": "vmail"}, True),
-    ({"alertname": "ExporterDown"}, {"alertname": "ExporterConfigReloadFailed"}, True),
-    ({"alertname": "ExporterDown"}, {"alertname": "AlertmanagerNotificationsFailing"}, False),
-    ({"alertname": "ExporterDown"}, {"alertname": "Watchdog"}, False),
-    ({"alertname": "ExporterDown"}, {**SPACE, "instance": "OTHER"}, False),
-    (DOCKER, {"alertname": "ServiceDown", "service": "dovecot", "collector": "containers"}, True),
-    (DOCKER, {"alertname": "ContainerStopped", "name": "x", "collector": "containers"}, True),
-    ({**DOCKER, "mail_stack": "native"}, {"alertname": "PortDown", "target": "x:25", "collector": "ports"}, False),
-    ({**DOCKER, "mail_stack": "mailcow"}, {"alertname": "PortDown", "target": "x:25", "collector": "ports"}, True),
-    (DOCKER, {"alertname": "ExporterDown"}, False),
-    (
-        {"alertname": "Fail2banDown", "collector": "fail2ban"},
-        {"alertname": "Fail2banJailMissing", "collector": "fail2ban"},
-        True,
-    ),
-    ({"alertname": "CollectorFailed", "collector": "filesystem"}, SPACE, True),
-    ({"alertname": "CollectorFailed", "collector": "disk"}, SPACE, False),
-    (SPACE, {**SPACE, "severity": "warning"}, True),
-    (SPACE, {**SPACE, "severity": "info"}, True),
-    ({**SPACE, "severity": "warning"}, {**SPACE, "severity": "info"}, True),
-    ({**SPACE, "severity": "warning"}, SPACE, False),
-    (SPACE, {**SPACE, "severity": "warning", "mountpoint": "/home"}, False),
-    (SPACE, {**SPACE, "severity": "warning", "alertname": "FilesystemInodesLow"}, False),
-    (SPACE, {**SPACE, "severity": "warning", "instance": "OTHER"}, False),
-]
-
-
-def test_a_cause_silences_what_follows_and_nothing_else(road: Road) -> None:
-    expected: dict[str, bool] = {}
-    for number, (cause, follows, silenced) in enumerate(INHIBITION):
-        host = f"inhibition-{number}.example.org"
-        labels = {"severity": "critical", "instance": host, "case": f"{number} {cause} {follows}", **follows}
-        if labels["instance"] == "OTHER":
-            labels["instance"] = f"other-{host}"
-        road.alertmanager.post(
-            {"labels": {"severity": "critical", "instance": host, "case": f"cause {number}", **cause}},
-            {"labels": labels},
-        )
-        expected[labels["case"]] = silenced
-
-    def inhibited() -> dict[str, bool]:
-        held = {a["labels"].get("case"): bool(a["status"]["inhibitedBy"]) for a in road.alertmanager.alerts()}
-        return {case: held[case] for case in expected}
-
-    wait_for("all are silenced that should be", lambda: sum(inhibited().values()) >= sum(expected.values()), 10)
-    assert inhibited() == expected
-
-
 def test_a_warning_that_turned_critical_is_not_told_as_resolved(road: Road) -> None:
     host = "worse.example.org"
     road.alertmanager.post(alert("FilesystemSpaceLow", "warning", instance=host, mountpoint="/var"))
