@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import socket
+import ssl
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from mailserver_exporter.collectors.certificates import CertificatesCollector
+from mailserver_exporter.collectors import mail_ports
+from mailserver_exporter.collectors.certificates import _DEADLINE, CertificatesCollector
+from mailserver_exporter.errands import certificates as errand
 from mailserver_exporter.sources import SourceError
-from tests.support import certificates
+from mailserver_exporter.sources.probe import GRACE
+from tests.support import certificates, listeners
 from tests.support.contexts import context
 from tests.support.dovecot import Dovecot
+from tests.support.listeners import Behaviour, listener, speaks
 from tests.support.metrics import Exposition
 from tests.support.nginx import Nginx
 from tests.support.postfix import Postfix
@@ -131,6 +141,128 @@ def test_mail_ports_are_asked_in_their_own_language(tmp_path: Path) -> None:
 
     told = {target["port"]: verdict(found, f"127.0.0.1:{target['port']}") for target in targets}
     assert told == {target["port"]: GOOD for target in targets}
+
+
+def test_a_certificate_from_elsewhere_is_not_missed_on_disk(tmp_path: Path) -> None:
+    shown, other = certificates.write_chain(tmp_path / "shown.pem"), tmp_path / "other.pem"
+    certificates.write(other, "other name")
+    with Nginx(shown) as server:
+        found = Exposition.of(watching(tmp_path, settings(tmp_path, https(server.https_port), files=[other])).collect())
+
+    assert found.all("mailserver_certificate_matches_file") == []
+
+
+def test_a_file_may_hold_the_certificates_of_two_keys(tmp_path: Path) -> None:
+    shown, other = certificates.write_chain(tmp_path / "shown.pem"), certificates.write_chain(tmp_path / "other.pem")
+    both = tmp_path / "both.pem"
+    both.write_bytes(other.read_bytes() + shown.read_bytes())
+    with Nginx(shown) as server:
+        found = Exposition.of(watching(tmp_path, settings(tmp_path, https(server.https_port), files=[both])).collect())
+
+    assert found.value("mailserver_certificate_matches_file") == 1
+
+
+def test_a_port_that_was_down_is_asked_for_old_tls_when_it_is_up(tmp_path: Path) -> None:
+    shown = certificates.write_chain(tmp_path / "shown.pem")
+    with Nginx(shown) as server:
+        server.stop()
+        collector = watching(tmp_path, settings(tmp_path, https(server.https_port), files=[shown]))
+        before = Exposition.of(collector.collect())
+        server.start()
+        after = Exposition.of(collector.collect())
+
+    assert before.names() == set()
+    assert verdict(after, f"127.0.0.1:{server.https_port}") == GOOD
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_over_ipv6_only_what_differs_is_told(same: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    greeting = speaks(b"* OK\r\n", b"c OK\r\n")
+    shown = certificates.write_chain(tmp_path / "shown.pem")
+    other = shown if same else certificates.write_chain(tmp_path / "other.pem")
+    given = context(tmp_path)
+    with (
+        listener(listeners.tls_with(shown, greeting)) as port,
+        listener(listeners.tls_with(other, greeting), "::1", port),
+    ):
+        monkeypatch.setattr(mail_ports, "PORTS", ((port, "IMAPS_PORT", "imap_tls"),))
+        given.expectations.expect("port", [f"127.0.0.1:{port}/imap_tls", f"[::1]:{port}/imap_tls"])
+        found = Exposition.of(CertificatesCollector(given).collect())
+
+    told = {sample.labels["target"] for sample in found.all("mailserver_certificate_self_signed")}
+    assert told == {f"127.0.0.1:{port}"} | (set() if same else {f"[::1]:{port}"})
+
+
+class Moody:
+    """Shake hands as ``first`` does once, and after that as ``then`` does."""
+
+    def __init__(self, first: Behaviour, then: Behaviour) -> None:
+        self._todo = [first]
+        self._then = then
+
+    def __call__(self, connection: socket.socket, closing: threading.Event) -> None:
+        (self._todo.pop() if self._todo else self._then)(connection, closing)
+
+
+@pytest.mark.parametrize("then", [listeners.reset, listeners.hang_up, listeners.garbage, listeners.half_tls])
+def test_a_server_that_fails_at_the_second_look_is_not_untrusted(
+    then: Behaviour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(errand, "_TIMEOUT", 1.0)
+    with listener(Moody(listeners.tls(tmp_path, speaks(b"* OK\r\n", b"c OK\r\n")), then)) as port:
+        [found] = errand.run(request(tmp_path, port))["ports"].values()
+
+    assert (found["chain_valid"], found["name_matches"]) == (None, True)
+
+
+def with_an_extension_twice(folder: Path) -> Path:
+    """Write a certificate that OpenSSL shows and cryptography does not take."""
+    pem = folder / "twice.pem"
+    one, other = x509.ObjectIdentifier("1.2.3.4"), x509.ObjectIdentifier("1.2.3.5")
+    made = certificates.issue(extensions=[x509.UnrecognizedExtension(oid, b"\x05\x00") for oid in (one, other)])
+    der = made.certificate.public_bytes(Encoding.DER)
+    assert der.count(b"\x06\x03\x2a\x03\x05") == 1
+    certificates.write_pem(pem, made.key, [])
+    with pem.open("a") as file:
+        file.write(ssl.DER_cert_to_PEM_cert(der.replace(b"\x06\x03\x2a\x03\x05", b"\x06\x03\x2a\x03\x04")))
+    return pem
+
+
+def test_nobody_pays_for_a_hostile_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(errand, "_TIMEOUT", 1.0)
+    shake = lambda behaviour: listeners.tls(tmp_path, behaviour)  # noqa: E731
+    hostile = [
+        *(listeners.silent, listeners.reset, listeners.half_tls, listeners.endless_tls, listeners.garbage),
+        *(shake(listeners.silent), shake(listeners.byte_a_second), shake(listeners.endless_banner)),
+        *(shake(listeners.endless_lines), shake(listeners.hang_up)),
+        Moody(shake(listeners.silent), listeners.half_tls),
+        listeners.tls_with(with_an_extension_twice(tmp_path), listeners.silent),
+    ]
+    with contextlib.ExitStack() as stack:
+        ports = [stack.enter_context(listener(behaviour)) for behaviour in hostile]
+        nginx = stack.enter_context(Nginx(certificates.write_chain(tmp_path / "shown.pem")))
+        started = time.monotonic()
+        answer = errand.run(request(tmp_path, *ports, nginx.https_port))
+        took = time.monotonic() - started
+
+    assert took < 3 * (1.0 + GRACE) + 3
+    good = answer["ports"][f"127.0.0.1:{nginx.https_port}/imap_tls"]
+    assert (good["chain_valid"], good["name_matches"], good["legacy"]) == (True, True, False)
+    assert len(answer["ports"]) == 1 + len([*hostile[5:11]])
+    assert [problem.split(": ")[1] for problem in answer["problems"]] == ["not a readable certificate"]
+
+
+def test_three_rounds_fit_into_the_deadline_and_that_into_the_interval() -> None:
+    assert 3 * (errand._TIMEOUT + GRACE) < _DEADLINE < CertificatesCollector.schedule.deadline
+    assert CertificatesCollector.schedule.every
+    assert CertificatesCollector.schedule.deadline < CertificatesCollector.schedule.every
+
+
+def request(folder: Path, *ports: int) -> dict[str, Any]:
+    """Return the errand's request for TLS ports of this machine."""
+    target = {"host": "127.0.0.1", "module": "imap_tls", "name": "localhost", "legacy": True}
+    authority = certificates.write_authority(folder / "authority.pem")
+    return {"targets": [{**target, "port": port} for port in ports], "files": [], "ca_file": str(authority)}
 
 
 def test_a_port_that_is_down_has_no_certificate_and_is_no_failure(tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ def issue(
     issuer: Issuer | None = None,
     authority: bool = False,
     key: Key | None = None,
+    extensions: Sequence[x509.ExtensionType] = (),
 ) -> Issuer:
     """Issue a certificate that began ``age_days`` ago and ends ``days`` from now; self-signed without an issuer."""
     key = key or ec.generate_private_key(ec.SECP256R1())
@@ -64,6 +65,8 @@ def issue(
     )
     if not authority:
         builder = builder.add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), False)
+    for extension in extensions:
+        builder = builder.add_extension(extension, False)
     return Issuer(builder.sign(issuer.key if issuer else key, hashes.SHA256()), key)
 
 

@@ -17,10 +17,13 @@ Behaviour = Callable[[socket.socket, threading.Event], None]
 
 
 @contextmanager
-def listener(behaviour: Behaviour, host: str = "127.0.0.1") -> Iterator[int]:
-    """Listen and treat every connection with ``behaviour``; yield the port. All ends with the block."""
+def listener(behaviour: Behaviour, host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
+    """Listen and treat every connection with ``behaviour``; yield the port, a free one unless named.
+
+    All ends with the block.
+    """
     closing = threading.Event()
-    with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as server:
+    with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as server:
         server.settimeout(0.05)
         threads: list[threading.Thread] = []
 
@@ -127,8 +130,13 @@ def speaks(*answers: bytes) -> Behaviour:
 
 def tls(folder: Path, behaviour: Behaviour, fault: str = "good") -> Behaviour:
     """Shake hands with a certificate of tests.support.certificates.FAULTS, then behave."""
+    return tls_with(write(folder / f"{fault.replace(' ', '-')}.pem", fault), behaviour)
+
+
+def tls_with(pem: Path, behaviour: Behaviour) -> Behaviour:
+    """Shake hands with the key and the chain of a file, then behave."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(write(folder / f"{fault.replace(' ', '-')}.pem", fault))
+    context.load_cert_chain(pem)
 
     def wrapped(connection: socket.socket, closing: threading.Event) -> None:
         with context.wrap_socket(connection, server_side=True) as secure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from prometheus_client.core import GaugeMetricFamily
@@ -12,7 +12,7 @@ from prometheus_client.metrics_core import Metric
 
 from mailserver_exporter import errand
 from mailserver_exporter.collectors.base import Collector, Context, Detection, Schedule
-from mailserver_exporter.collectors.mail_ports import MailPorts
+from mailserver_exporter.collectors.mail_ports import IPV6_LOOPBACK, LOOPBACK, MailPorts
 from mailserver_exporter.finding import Finding
 from mailserver_exporter.sources import certificate_files
 from mailserver_exporter.sources.probe import Target
@@ -24,6 +24,8 @@ _DEADLINE = 90.0
 
 class CertificatesCollector(Collector):
     """The certificate of each TLS port that is up, looked at in an errand; see also the ports collector.
+
+    What is the same on [::1] as on 127.0.0.1 has the series of 127.0.0.1 alone.
 
     mailserver_certificate_chain_valid{module="imap_tls",target="127.0.0.1:993"} 1
     mailserver_certificate_name_matches{module="imap_tls",target="127.0.0.1:993"} 1
@@ -41,8 +43,8 @@ class CertificatesCollector(Collector):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._ports = MailPorts(context)
-        self._legacy: dict[str, bool] = {}
-        self._asked_legacy: float | None = None
+        # When each was asked, and whether it took it.
+        self._legacy: dict[str, tuple[float, bool]] = {}
         self._findings: list[Finding] = []
 
     def detect(self) -> Detection:
@@ -54,28 +56,25 @@ class CertificatesCollector(Collector):
         self._findings = []
         targets = [t for t in self._ports.expected() if t.module.endswith(("_tls", "_starttls")) or t.module == "https"]
         now = time.monotonic()
-        ask_legacy = self._asked_legacy is None or now - self._asked_legacy >= _LEGACY_SECONDS
-        answer = errand.send("certificates", self._request(targets, ask_legacy=ask_legacy), _DEADLINE)
-        if ask_legacy:
-            self._asked_legacy = now
-            self._legacy = {}
+        self._legacy = {name: found for name, found in self._legacy.items() if now - found[0] < _LEGACY_SECONDS}
+        answer = errand.send("certificates", self._request(targets), _DEADLINE)
         ports: dict[str, Mapping[str, Any]] = answer["ports"]
-        self._legacy |= {name: port["legacy"] for name, port in ports.items() if port["legacy"] is not None}
+        self._legacy |= {name: (now, port["legacy"]) for name, port in ports.items() if port["legacy"] is not None}
         self._findings = [Finding(self.name, "bad", problem) for problem in answer["problems"]]
-        looked_at = [target for target in targets if target.name in ports]
+        looked_at = [target for target in targets if target.name in ports and not _is_told(target, ports)]
         self._findings += _told(looked_at, ports)
         yield from _families(looked_at, ports)
         yield _gauge(
             "mailserver_probe_legacy_tls_offered",
             "Whether the port takes TLS 1.1 or older, which RFC 8996 forbids; asked once a day.",
-            [(target, self._legacy[target.name]) for target in looked_at if target.name in self._legacy],
+            [(target, self._legacy[target.name][1]) for target in looked_at if target.name in self._legacy],
         )
 
     def findings(self) -> Iterable[Finding]:
         """Tell what clients would object to."""
         return self._findings
 
-    def _request(self, targets: list[Target], *, ask_legacy: bool) -> dict[str, Any]:
+    def _request(self, targets: list[Target]) -> dict[str, Any]:
         section, host = self.context.config.certificates, self.context.host
         stack = self.context.mailstack.get()
         paths = [str(path) for path in section.files] or certificate_files.configured(stack, host.path)
@@ -83,19 +82,27 @@ class CertificatesCollector(Collector):
         for target in targets:
             fields = asdict(target)
             del fields["require_tls"], fields["ask_tls"]
+            # The page does not matter here.
+            fields["text"] = ""
+            fields["legacy"] = target.name not in self._legacy
             fields["name"] = section.name or target.server_name or _name(target.host)
             wanted.append(fields)
         return {
             "targets": wanted,
             "files": [host.path(path) for path in paths],
             "ca_file": str(section.ca_file) if section.ca_file else None,
-            "legacy": ask_legacy,
         }
 
 
 def _name(host: str) -> str:
     """Return a host's name, nothing for an address: nobody promises a certificate for that."""
     return "" if ":" in host or host.replace(".", "").isdigit() else host
+
+
+def _is_told(target: Target, ports: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Say whether the port shows the same on [::1] as on 127.0.0.1, of which all is told."""
+    twin = ports.get(replace(target, host=LOOPBACK).name) if target.host == IPV6_LOOPBACK else None
+    return twin is not None and twin["chain"] == ports[target.name]["chain"]
 
 
 def _told(targets: list[Target], ports: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
@@ -122,7 +129,7 @@ def _families(targets: list[Target], ports: Mapping[str, Mapping[str, Any]]) -> 
         (
             "matches_file",
             "matches_file",
-            "Whether the certificate is one of those on disk; not so before a restart.",
+            "Whether the certificate is the one on disk, where one is for the same names; not so before a restart.",
         ),
         ("self_signed", "self_signed", "Whether the certificate names itself as its issuer."),
         ("not_before_timestamp_seconds", "not_before", "Begin of the certificate's validity in Unix time."),

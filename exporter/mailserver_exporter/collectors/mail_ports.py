@@ -25,7 +25,7 @@ PORTS = (
     (4190, "SIEVE_PORT", "sieve_starttls"),
     (8443, "HTTPS_PORT", "https"),
 )
-_LOOPBACK, IPV6_LOOPBACK = "127.0.0.1", "::1"
+LOOPBACK, IPV6_LOOPBACK = "127.0.0.1", "::1"
 _NAME = re.compile(r"\[?(?P<host>[^\[\]/]+)\]?:(?P<port>\d{1,5})/(?P<module>\w+)")
 
 
@@ -46,7 +46,7 @@ class MailPorts:
     def detect(self) -> Detection:
         """Found: targets or a host in the configuration, a mail stack, a port seen before, or one that listens now."""
         section = self._section
-        if section.targets or section.webmail_port or section.host != _LOOPBACK:
+        if section.targets or section.webmail_port or section.host != LOOPBACK:
             return Detection(True, "named in the configuration")
         stack = self._context.mailstack.get()
         if stack.kind != "none":
@@ -68,7 +68,7 @@ class MailPorts:
         usual = [self._usual(stack, *port) for port in PORTS]
         targets = _by_name(usual)
         if listening.has_ipv6(self._context.host.proc("self/net/if_inet6")):
-            targets |= _by_name(replace(target, host=IPV6_LOOPBACK) for target in usual if target.host == _LOOPBACK)
+            targets |= _by_name(replace(target, host=IPV6_LOOPBACK) for target in usual if target.host == LOOPBACK)
         if stack.kind == "mailcow":
             return Watched(targets, {target.name for target in usual})
         for name in self._context.expectations.expect("port", ()):
@@ -84,7 +84,7 @@ class MailPorts:
 
     def _usual(self, stack: Stack, port: int, name: str, module: str) -> Target:
         section = self._section
-        host = stack.hosts.get(name, section.host) if section.host == _LOOPBACK else section.host
+        host = stack.hosts.get(name, section.host) if section.host == LOOPBACK else section.host
         port = stack.ports.get(name, port)
         if module == "https" and section.webmail_port:
             port = section.webmail_port

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,9 +27,15 @@ _FIXED_BITS = {"ed25519": 256, "ed448": 456}
 
 @dataclass(frozen=True)
 class Certificate:
-    """``not_before`` in Unix seconds; ``key_type`` is rsa, ecdsa, ed25519, ed448, dsa or other, ``key_bits`` then 0."""
+    """Begin and end in Unix seconds; ``key_type`` is rsa, ecdsa, ed25519, ed448, dsa or other, ``key_bits`` then 0.
 
+    ``subject`` and ``issuer`` are as in RFC 4514.
+    """
+
+    subject: str
+    issuer: str
     not_before: float
+    not_after: float
     key_type: str
     key_bits: int
     signature: str
@@ -42,14 +49,17 @@ def describe(der: bytes) -> Certificate:
         certificate = x509.load_der_x509_certificate(der)
         key_type, key_bits = _key(certificate)
         return Certificate(
+            certificate.subject.rfc4514_string(),
+            certificate.issuer.rfc4514_string(),
             certificate.not_valid_before_utc.timestamp(),
+            certificate.not_valid_after_utc.timestamp(),
             key_type,
             key_bits,
             certificate.signature_algorithm_oid._name,
             certificate.issuer == certificate.subject,
             _names(certificate),
         )
-    except ValueError as error:
+    except (ValueError, x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType) as error:
         raise SourceError(f"not a readable certificate: {error}") from error
 
 
@@ -61,19 +71,22 @@ def is_for(certificate: Certificate, name: str) -> bool:
     return any(presented.rstrip(".").lower() in wanted for presented in certificate.names)
 
 
-def first_in_file(path: str) -> bytes:
-    """Return the first certificate of a PEM file as DER: the server's own, before those of its issuers.
+def is_renewal(certificate: Certificate, other: Certificate) -> bool:
+    """Say whether one of the two takes the place of the other: they share a name."""
+    return bool({name.lower() for name in certificate.names} & {name.lower() for name in other.names})
+
+
+def in_file(path: str) -> list[bytes]:
+    """Return the certificates of a PEM file as DER: the server's own, of its issuers, and perhaps for a second key.
 
     Raises SourceError, or OSError.
     """
     with Path(path).open("rb") as file:
-        found = _PEM.search(file.read(_MAX_FILE_BYTES))
-    if found is None:
+        found = _PEM.findall(file.read(_MAX_FILE_BYTES))
+    if not found:
         raise SourceError(f"{path}: no certificate in it")
     try:
-        from cryptography.hazmat.primitives.serialization import Encoding
-
-        return x509.load_pem_x509_certificate(found[0]).public_bytes(Encoding.DER)
+        return [ssl.PEM_cert_to_DER_cert(pem.decode("ascii")) for pem in found]
     except ValueError as error:
         raise SourceError(f"{path}: {error}") from error
 
