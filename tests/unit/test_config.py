@@ -39,6 +39,7 @@ def test_the_defaults_are_the_admins_stated_wishes() -> None:
         "load_per_core": {"info": 1.0, "critical": 1.7},
         "queue_messages": {"warning": 10, "critical": 50},
         "queue_oldest_message_age_seconds": {"warning": 3600, "critical": 14400},
+        "roundtrip_duration_seconds": {"warning": 30},
         "certificate_remaining_seconds": {"warning": 1814400, "critical": 604800},
         "sshd_failures": {"info": 100, "warning": 500},
         "dovecot_login_failures": {"warning": 300},
@@ -58,6 +59,7 @@ def test_the_defaults_are_the_admins_stated_wishes() -> None:
         "security_update_age_seconds": {"warning": 172800},
         "reboot_required_age_seconds": {"warning": 259200},
         "package_lists_age_seconds": {"info": 604800},
+        "container_image_age_seconds": {"info": 7776000},
     }
     assert Config().notifications.throttle == 3600
 
@@ -121,7 +123,7 @@ def test_every_error_at_once_with_line_key_and_what_is_allowed() -> None:
     ]
     assert "config.yml:7: ports.targets[0].port: must be a whole number from 1 to 65535, not '99999'" in found
     assert "config.yml:8: ports.targets[1].port: is missing" in found
-    assert any("ports.targets[1].protocol: must be one of smtp, imap, pop3, https, http" in line for line in found)
+    assert any("ports.targets[1].protocol: must be one of smtp, imap, pop3, sieve, https" in line for line in found)
     assert "config.yml:9: fail2ban: must be a mapping of settings, not a list" in found
     assert any(line.startswith("config.yml:10: colour: is not a setting; allowed here: hostname") for line in found)
     assert any("notifications.telegram.bot_token_file: is missing" in line for line in found)

@@ -12,6 +12,7 @@ import pytest
 from mailserver_exporter.collectors.containers import OomCounter
 from mailserver_exporter.sources import SourceError, docker_engine
 from mailserver_exporter.sources.docker_engine import Container, Engine
+from mailserver_exporter.sources.docker_images import Images
 from tests.support.impostor import ID, INSPECTED, LISTED, Impostor, dumps, engine_with, http
 from tests.support.metrics import Exposition
 
@@ -226,3 +227,83 @@ def test_out_of_memory_kills_add_up_over_runs_and_never_fall() -> None:
     assert total(run(1, oom_killed=True)) == 1
     assert total(run(2)) == 1
     assert total(run(2, oom_killed=True)) == 2
+
+
+IMAGE_ID = LISTED["ImageID"]
+
+
+def images(impostor: Callable[..., Impostor], tmp_path: Path, image: bytes) -> tuple[Images, Impostor]:
+    """Return what asks an engine that knows one image, and that engine."""
+    version = http(dumps({"ApiVersion": "1.41"}))
+    server = impostor(lambda path: version if path == "/version" else image)
+    return Images(str(tmp_path / "docker.sock")), server
+
+
+def test_an_image_is_asked_for_once(impostor: Callable[..., Impostor], tmp_path: Path) -> None:
+    # curl --unix-socket /run/docker.sock http://d/v1.41/images/ID/json , what is read of it
+    found, server = images(impostor, tmp_path, http(dumps({"Created": "2026-11-22T00:21:42.814309721Z"})))
+    for _ in range(3):
+        found.learn([IMAGE_ID, IMAGE_ID, ""])
+        assert found.created(IMAGE_ID) == pytest.approx(1795306902.814309)
+    assert server.asked == ["/version", f"/v1.41/images/{IMAGE_ID}/json"]
+    assert found.created("") == 0
+
+
+def test_many_images_are_asked_for_a_few_at_a_time_and_forgotten_with_their_containers(
+    impostor: Callable[..., Impostor], tmp_path: Path
+) -> None:
+    found, server = images(impostor, tmp_path, http(dumps({"Created": "2026-11-22T00:00:00Z"})))
+    many = [f"sha256:{number:064x}" for number in range(7)]
+    for asked in (3, 6, 7, 7):
+        found.learn(many)
+        assert sum("/images/" in path for path in server.asked) == asked
+    found.learn(many[:1])
+    assert [found.created(each) > 0 for each in many] == [True, *[False] * 6]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        http(b'{"message": "No such image"}', "404 Not Found"),
+        http(dumps({"Created": "1970-01-01T00:00:00Z"})),
+        http(dumps({"Created": "0001-01-01T00:00:00Z"})),
+        http(dumps({"Created": 5})),
+        http(dumps({})),
+    ],
+)
+def test_an_image_that_is_gone_or_has_no_date_is_not_asked_for_again(
+    impostor: Callable[..., Impostor], tmp_path: Path, answer: bytes
+) -> None:
+    found, server = images(impostor, tmp_path, answer)
+    for _ in range(3):
+        found.learn([IMAGE_ID])
+        assert found.created(IMAGE_ID) == 0
+    assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize("answer", [b"", http(b"[]"), http(b"{"), http(b"{}", "500 Internal Server Error")])
+def test_an_engine_that_cannot_tell_of_an_image_is_not_asked_at_each_look(
+    impostor: Callable[..., Impostor], tmp_path: Path, answer: bytes
+) -> None:
+    found, server = images(impostor, tmp_path, answer)
+    for _ in range(3):
+        found.learn([IMAGE_ID])
+        assert found.created(IMAGE_ID) == 0
+    assert server.asked.count(f"/v1.41/images/{IMAGE_ID}/json") == 1
+
+
+def test_an_image_that_takes_long_holds_nobody_up(impostor: Callable[..., Impostor], tmp_path: Path) -> None:
+    def slow(path: str) -> bytes:
+        time.sleep(0 if path == "/version" else 3)
+        return http(dumps({"ApiVersion": "1.41"}))
+
+    impostor(slow)
+    started = time.monotonic()
+    Images(str(tmp_path / "docker.sock")).learn([f"sha256:{number:064x}" for number in range(3)])
+    assert time.monotonic() - started < 2.5
+
+
+def test_the_id_of_an_image_is_believed_only_where_it_is_one() -> None:
+    assert docker_engine.parse_inspect(dumps({**INSPECTED, "Image": IMAGE_ID})).image_id == IMAGE_ID
+    for other in ("busybox", "sha256:../../version", f"{IMAGE_ID}/x", None):
+        assert docker_engine.parse_inspect(dumps({**INSPECTED, "Image": other})).image_id == ""

@@ -11,11 +11,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from mailserver_exporter.collectors import container_metrics
-from mailserver_exporter.collectors.base import Collector, Context, Detection, Schedule
+from mailserver_exporter.collectors.base import Collector, Context, Detection, Schedule, thresholds
 from mailserver_exporter.collectors.expected_services import ExpectedServices, compose_names
 from mailserver_exporter.sources import SourceError, cgroup
 from mailserver_exporter.sources.container_resources import ResourceReader, Resources
 from mailserver_exporter.sources.docker_engine import HEALTH, STATES, Container, Engine, Listed
+from mailserver_exporter.sources.docker_images import Images
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,8 @@ class ContainersCollector(Collector):
     mailserver_container_oom_killed{name="mailcow-postfix-1"} 0
     mailserver_service_up{project="mailcow",service="postfix-mailcow"} 1
     container_health_state{name="mailcow-postfix-1",image="postfix"} 1
+    mailserver_container_image_created_timestamp_seconds{name="mailcow-postfix-1",image="postfix"} 1.791e+09
+    mailserver_threshold_container_image_age_seconds{name="mailcow-postfix-1",severity="info"} 7776000
     container_start_time_seconds{name="mailcow-postfix-1",image="postfix"} 1.7953e+09
     container_oom_events_total{name="mailcow-postfix-1",image="postfix"} 0
     container_memory_working_set_bytes{name="mailcow-postfix-1",image="postfix"} 3.1e+07
@@ -48,6 +51,7 @@ class ContainersCollector(Collector):
         super().__init__(context)
         self._socket = str(context.config.containers.socket)
         self._engine = Engine(context.host.path(self._socket))
+        self._images = Images(context.host.path(self._socket))
         self._reader = ResourceReader(context.host)
         self._services = ExpectedServices(context)
         self._oom = OomCounter()
@@ -127,6 +131,7 @@ class ContainersCollector(Collector):
             if container.pid > 0:
                 started.add_metric([container.name, container.image], container.started)
         yield started
+        yield from self._image_ages([container for container in found if container.pid > 0])
         yield self._oom.family(found, figures)
         measured = [
             container_metrics.Measured(
@@ -138,6 +143,21 @@ class ContainersCollector(Collector):
             if (resources := figures.get(container.id))
         ]
         yield from container_metrics.families(measured)
+
+    def _image_ages(self, running: Sequence[Container]) -> Iterator[Metric]:
+        self._images.learn(container.image_id for container in running)
+        created = GaugeMetricFamily(
+            "mailserver_container_image_created_timestamp_seconds",
+            "When the image of a running container was made, Unix time.",
+            labels=["name", "image"],
+        )
+        known = []
+        for container in running:
+            if made := self._images.created(container.image_id):
+                created.add_metric([container.name, container.image], made)
+                known.append(({"name": container.name}, self.context.config.limits.container_image_age_seconds))
+        yield created
+        yield thresholds("container_image_age_seconds", "Limit of the age of a running container's image.", known)
 
     def _tell(self, broken: dict[str, str]) -> None:
         """Log what could not be read, once for each reason, and what can be read again."""

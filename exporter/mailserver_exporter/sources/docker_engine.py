@@ -21,6 +21,7 @@ HEALTH = ("starting", "healthy", "unhealthy", "none")
 
 _LOOK_SECONDS = 3.5  # all requests of one look together
 _ROUTINE = 1  # inspections at each look of containers that show no change
+_IMAGE = re.compile(r"sha256:[0-9a-f]{64}")
 _NEVER = "0001-01-01"
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,6})?\d*(Z|[+-]\d\d:\d\d)")
 
@@ -42,7 +43,10 @@ class Listed:
 
 @dataclass(frozen=True)
 class Container:
-    """What `docker inspect` tells. ``started`` is a Unix time, 0 for a container that never ran."""
+    """What `docker inspect` tells. ``started`` is a Unix time, 0 for a container that never ran.
+
+    ``image`` is the name that it was made of, ``image_id`` what that name stood for then.
+    """
 
     id: str
     name: str
@@ -55,6 +59,7 @@ class Container:
     pid: int
     started: float
     shares_network: bool
+    image_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -161,6 +166,7 @@ def parse_inspect(data: bytes) -> Container:
     state = _of(answer, "State", dict)
     health = _of(state, "Health", dict).get("Status")
     mode = str(_of(answer, "HostConfig", dict).get("NetworkMode"))
+    image_id = _text(answer.get("Image"))
     identity = _identity(answer)
     return Container(
         id=identity,
@@ -174,6 +180,7 @@ def parse_inspect(data: bytes) -> Container:
         pid=_of(state, "Pid", int),
         started=unix_time(_text(state.get("StartedAt"))),
         shares_network=mode == "host" or mode.startswith("container:"),
+        image_id=image_id if _IMAGE.fullmatch(image_id) else "",
     )
 
 
