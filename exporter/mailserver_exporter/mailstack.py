@@ -35,6 +35,8 @@ class Stack:
     queue_directory: str = ""
     vmail_directory: str = ""
     project: str = ""
+    # Where Postfix writes its log when not to syslog.
+    mail_log: str = ""
     ports: Mapping[str, int] = field(default_factory=dict)
     hosts: Mapping[str, str] = field(default_factory=dict)
     problem: str = ""
@@ -135,10 +137,12 @@ def _native(path: str) -> Stack:
     except (OSError, SourceError) as error:
         problem = f"cannot read main.cf, using Postfix' defaults: {error}"
     directory = values.get("queue_directory", "")
+    mail_log = values.get("maillog_file", "")
     return Stack(
         "native",
         hostname=_host_name(values.get("myhostname", "")),
         queue_directory=directory if directory.startswith("/") else "/var/spool/postfix",
         vmail_directory="/var/vmail",
+        mail_log=mail_log if mail_log.startswith("/") and not mail_log.startswith("/dev/") else "",
         problem=problem,
     )

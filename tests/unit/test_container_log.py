@@ -200,7 +200,7 @@ def test_a_flood_is_read_in_portions(engine: LogEngine, follow: Callable[..., Co
 
 
 def test_a_position_that_is_none_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="is damaged"):
+    with pytest.raises(ValueError, match="not a place in a container's log"):
         ContainerLog(Api(str(tmp_path / "docker.sock")), "postfix", position={"container": 5})
 
 

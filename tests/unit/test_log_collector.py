@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +15,7 @@ from mailserver_exporter.collectors.logs import LogsCollector
 from mailserver_exporter.config import Config, ConfigError
 from mailserver_exporter.schema import read_text
 from mailserver_exporter.sources import SourceError, accounts
+from mailserver_exporter.sources.journal import Journal
 from tests.support.contexts import context
 from tests.support.metrics import Exposition
 
@@ -184,10 +188,11 @@ def test_a_damaged_state_is_kept_aside_and_counting_begins_anew(
     assert json.loads((host.state / "logs.json").read_bytes())
 
 
-def test_a_position_that_is_none_begins_at_the_end_of_that_log(host: LogHost) -> None:
+@pytest.mark.parametrize("position", [{"page": 7}, 7, "x", ["x"], {"offset": "7"}, {"offset": -1}, {"device": None}])
+def test_a_position_that_is_none_begins_at_the_end_of_that_log(host: LogHost, position: Any) -> None:
     host.log("mail.log")
     host.log("auth.log")
-    state = LogState(positions={"/var/log/mail.log": {"page": 7}})
+    state = LogState(positions={"/var/log/mail.log": position})
     file = StateFile(host.state, remember=True)
     file.load()
     file.save(state)
@@ -198,6 +203,107 @@ def test_a_position_that_is_none_begins_at_the_end_of_that_log(host: LogHost) ->
     found = collect(collector)
     assert found.value("mailserver_log_source_up", source="/var/log/mail.log") == 1
     assert found.value(REMOVED) == 1
+
+
+@pytest.mark.parametrize("position", [{"page": 7}, 7, {"cursor": "x"}, {"cursor": 7}, {"container": 5}])
+def test_a_position_that_is_none_does_not_end_the_reading_of_a_container_or_the_journal(
+    host: LogHost, position: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises((TypeError, ValueError, LookupError)):
+        Journal([], {0}, position)
+    host.log("auth.log")
+    file = StateFile(host.state, remember=True)
+    file.load()
+    file.save(LogState(positions={"container/postfix": position}))
+    file.close()
+    found = collect(host.collector("logs: {sources: {postfix: container/postfix}}"))
+    assert "log container/postfix is followed from its end, its saved position is none" in caplog.text
+    assert found.value("mailserver_log_source_up", source="/var/log/auth.log") == 1
+
+
+def test_what_a_newer_version_kept_is_used_as_far_as_it_is_understood(host: LogHost) -> None:
+    host.log("mail.log")
+    first = host.collector()
+    collect(first)
+    host.log("mail.log", POSTFIX)
+    collect(first)
+    first.close()
+    file = host.state / "logs.json"
+    state = json.loads(file.read_bytes())
+    state["format"] = 7
+    state["tallies"]["exim"] = {"counters": [["exim_deliveries_total", "a", 7]], "histograms": []}
+    state["tallies"]["postfix"]["counters"].append(["mailserver_postfix_moods_total", "good", 7])
+    state["positions"]["moon/log"] = {"phase": "full"}
+    state["lines"].append(["moon/log", "exim", 1, 1, 0])
+    file.write_text(json.dumps(state))
+    host.log("mail.log", POSTFIX)
+    second = host.collector()
+    assert collect(second).value(REMOVED) == 2
+    assert not collect(second).all("mailserver_postfix_moods_total")
+    host.log("mail.log", POSTFIX)
+    assert collect(second).value(REMOVED) == 3
+
+
+def test_postfix_own_log_file_is_found(host: LogHost) -> None:
+    (host.root / "etc/postfix").mkdir(parents=True)
+    (host.root / "etc/postfix/main.cf").write_text("maillog_file = /var/log/postfix.log\n")
+    host.log("mail.log")
+    host.log("postfix.log")
+    collector = host.collector()
+    collect(collector)
+    host.log("postfix.log", POSTFIX)
+    found = collect(collector)
+    assert found.value(REMOVED) == 1
+    assert found.value("mailserver_log_lines_total", source="/var/log/postfix.log", program="postfix") == 1
+
+
+def test_postfix_own_log_file_is_followed_from_when_it_is_set(host: LogHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mailserver_exporter.collectors.logs._FIND_SECONDS", 0)
+    host.log("mail.log")
+    (host.root / "etc/postfix").mkdir(parents=True)
+    (host.root / "etc/postfix/main.cf").write_text("maillog_file = /var/log/postfix.log\n")
+    collector = host.collector("logs: {sources: {dovecot: none}}")
+    lines = "mailserver_log_lines_total"
+    assert collect(collector).value(lines, program="postfix", source="/var/log/mail.log") == 0
+    path = host.log("postfix.log")
+    collect(collector)
+    host.log("postfix.log", POSTFIX)
+    found = collect(collector)
+    assert [(s.labels["source"], s.value) for s in found.all(lines)] == [("/var/log/postfix.log", 1)]
+    path.unlink()
+    collect(collector)
+
+
+def test_docker_mailservers_log_is_found(host: LogHost) -> None:
+    (host.root / "var/log/mail").mkdir()
+    host.log("mail/mail.log")
+    collector = host.collector()
+    collect(collector)
+    host.log("mail/mail.log", POSTFIX, b"2026-11-22T03:13:51.1+00:00 mail dovecot: imap-login: Login: user=<a>, TLS\n")
+    found = collect(collector)
+    assert found.value(REMOVED) == 1
+    assert found.value("mailserver_dovecot_logins_total", protocol="imap") == 1
+
+
+def test_a_state_directory_that_is_full_is_told_and_what_was_counted_is_kept(
+    host: LogHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.log("mail.log")
+    collector = host.collector()
+    collect(collector)
+    full = errno.ENOSPC
+
+    def fsync(_: int) -> None:
+        raise OSError(full, os.strerror(full))
+
+    monkeypatch.setattr("os.fsync", fsync)
+    for _ in range(3):
+        host.log("mail.log", POSTFIX)
+        with pytest.raises(SourceError, match="No space left on device") as caught:
+            collect(collector)
+    assert caught.value.remedy == f"df -h {host.state}; make room there"
+    monkeypatch.undo()
+    assert collect(collector).value(REMOVED) == 3
 
 
 def test_a_log_that_cannot_be_read_fails_alone_and_says_how_to_mend_it(host: LogHost) -> None:

@@ -97,6 +97,15 @@ def test_a_plain_postfix_is_found_with_its_own_queue_directory(tmp_path: Path) -
     assert (stack.kind, stack.hostname, stack.queue_directory) == ("native", "mail.example.org", "/srv/spool")
 
 
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [("/var/log/postfix.log", "/var/log/postfix.log"), ("/dev/stdout", ""), ("$a/postfix.log", ""), ("", "")],
+)
+def test_a_log_file_of_postfix_own_is_found(tmp_path: Path, value: str, found: str) -> None:
+    write(tmp_path, "etc/postfix/main.cf", f"maillog_file = {value}\n")
+    assert detect(tmp_path).mail_log == found
+
+
 def test_without_one_of_its_own_the_usual_queue_directory_holds(tmp_path: Path) -> None:
     write(tmp_path, "etc/postfix/main.cf", "queue_directory = $somewhere\n")
     assert detect(tmp_path).queue_directory == "/var/spool/postfix"

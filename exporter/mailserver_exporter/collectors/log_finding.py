@@ -1,7 +1,7 @@
 """Find for each program the one log that it is counted from: never two, or its lines would count twice.
 
-What the configuration says holds, then what was found before (and is expected from then on), then the container of
-mailcow's service, then the journal where the program writes to it, then the usual files.
+What our configuration says holds, then what Postfix' own does, then what was found before (and is expected from then
+on), then the container of mailcow's service, then the journal where the program writes to it, then the usual files.
 """
 
 from __future__ import annotations
@@ -38,9 +38,12 @@ class LogFinder:
         found = {}
         known = dict(self._known())
         for program in PROGRAMS:
-            name = self._context.config.logs.sources.get(program.name) or known.get(program.name)
-            if name is None and (name := self._look(program)):
-                self._context.expectations.expect("log", {f"{name}:{program.name}"})
+            name = self._context.config.logs.sources.get(program.name)
+            if name is None:
+                before = known.get(program.name)
+                name = self._told(program) or before or self._look(program)
+                if name and name != before:
+                    self._context.expectations.expect("log", {f"{name}:{program.name}"})
             if name and name != "none":
                 found[program.name] = name
         return found
@@ -65,6 +68,11 @@ class LogFinder:
         for each in sorted(self._context.expectations.expect("log", ())):
             name, _, program = each.rpartition(":")
             yield program, name
+
+    def _told(self, program: Program) -> str:
+        """Return maillog_file of main.cf, postconf(5): nothing is written to syslog then. It may not be there yet."""
+        path = self._context.mailstack.get().mail_log if program.name == "postfix" else ""
+        return path if path and os.path.isfile(self._context.host.path(path)) else ""
 
     def _look(self, program: Program) -> str:
         if program.service and self._context.mailstack.get().kind == "mailcow":

@@ -45,7 +45,8 @@ class Program:
     limits: Callable[[Limits], Iterator[Metric]] = lambda _: iter(())
 
 
-_MAIL_LOGS = ("/var/log/mail.log", "/var/log/maillog")
+# The last one is docker-mailserver's, whose folder is often mounted there.
+_MAIL_LOGS = ("/var/log/mail.log", "/var/log/maillog", "/var/log/mail/mail.log")
 
 PROGRAMS: tuple[Program, ...] = (
     Program(
@@ -66,7 +67,7 @@ PROGRAMS: tuple[Program, ...] = (
         ident=rb"dovecot[\[:]",
         service="dovecot-mailcow",
         idents=("dovecot",),
-        files=_MAIL_LOGS,
+        files=("/var/log/dovecot.log", *_MAIL_LOGS),
         own_date=len("Nov 22 03:13:51 "),  # log_timestamp of Dovecot's
         limits=log_dovecot.limits,
     ),

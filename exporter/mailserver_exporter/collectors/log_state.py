@@ -8,6 +8,7 @@ one that began anew.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import logging
@@ -148,7 +149,9 @@ class StateFile:
         return descriptor
 
     def _unusable(self, error: OSError) -> SourceError:
+        folder = self._file.parent
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         return SourceError(
             f"cannot keep what was counted in {self._file}: {error.strerror}",
-            remedy=f"make {self._file.parent} writable for the exporter",
+            remedy=f"df -h {folder}; make room there" if full else f"make {folder} writable for the exporter",
         )

@@ -62,8 +62,8 @@ class Place:
 class ContainerLog:
     """The log of one container at a time: of a compose service, across all that it is recreated as, or by its name.
 
-    ``position`` is that of an earlier one; without, reading begins at the end of what is there. A container that comes
-    after another one is read from its beginning.
+    ``position`` is that of an earlier one (ValueError where it is none); without, reading begins at the end of what is
+    there. A container that comes after another one is read from its beginning.
     """
 
     def __init__(self, api: Api, wanted: str, project: str = "", position: Any = None) -> None:
@@ -359,7 +359,7 @@ def _path(container: str) -> str:
 
 
 def _load(position: Any) -> tuple[Place, Joiner]:
-    """Return what ``ContainerLog.position`` has told. Raises SourceError when it is something else."""
+    """Return what ``ContainerLog.position`` has told. Raises ValueError when it is something else."""
     try:
         place = Place(
             str(position["container"]),
@@ -369,4 +369,4 @@ def _load(position: Any) -> tuple[Place, Joiner]:
         )
         return place, Joiner.load(position["parts"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise SourceError(f"the saved position in a container's log is damaged: {position!r:.100}") from error
+        raise ValueError(f"not a place in a container's log: {position!r:.100}") from error

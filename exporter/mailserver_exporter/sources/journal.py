@@ -54,14 +54,15 @@ class Journal:
     ) -> None:
         """Go on at ``position``, or begin at the end. Only lines that ``wanted`` says yes to are returned.
 
-        ``journalctl`` is how its command line begins.
+        ``journalctl`` is how its command line begins. Raises TypeError, ValueError or LookupError for what is no
+        position.
         """
         self._program = journalctl
         self._directories = directories
         self._uids = [f"_UID={uid}" for uid in sorted(uids)]
         self._wanted = wanted
         # Empty where the journal was empty: everything in it is new then.
-        self._cursor: str | None = position["cursor"] if position else None
+        self._cursor: str | None = _cursor(position) if position else None
         self._known: Stamp = {}
         self._reading: Stamp = {}
         self._journalctl: _Journalctl | None = None
@@ -230,6 +231,13 @@ def _parse(line: bytes) -> dict[str, Any]:
     except (ValueError, TypeError, KeyError):
         pass
     raise SourceError(f"journalctl wrote what is no entry: {line[:80]!r}")
+
+
+def _cursor(position: Any) -> str:
+    cursor = str(position["cursor"])
+    if cursor and len(_identity(cursor)) != len(_IDENTITY):
+        raise ValueError(f"not a place in the journal: {position!r:.100}")
+    return cursor
 
 
 def _identity(cursor: str) -> list[str]:

@@ -46,10 +46,10 @@ class LogFile:
     """The log at ``path``, called ``name``, with what has been rotated away from it."""
 
     def __init__(self, name: str, path: str, position: Any = None) -> None:
-        """Go on at ``position``, or begin at the end."""
+        """Go on at ``position``, or begin at the end. Raises TypeError or ValueError where it is no position."""
         self.name = name
         self._path = path
-        self._place = Place(**position) if position else None
+        self._place = _place(position) if position else None
         # The file that the place is in, while it is at hand.
         self._file: Opened | None = None
         self._seen: object = None
@@ -185,6 +185,13 @@ class LogFile:
         if opened is not None:
             self._file = opened
             self._place = _fingerprinted(opened, Place(modified=place.modified))
+
+
+def _place(position: Any) -> Place:
+    place = Place(**position)
+    if not all(isinstance(value, int) and value >= 0 for value in asdict(place).values()):
+        raise ValueError(f"not a place in a file: {position!r:.100}")
+    return place
 
 
 def _holds(opened: Opened, place: Place) -> bool:
