@@ -43,7 +43,7 @@ class Server:
     def _answer(self, connection: socket.socket) -> None:
         with connection, connection.makefile("rb") as requests:
             for line in requests:
-                if line.startswith(b"GET "):
+                if line.startswith((b"GET ", b"POST ")):
                     path = line.split()[1].decode()
                     self.asked.append(path)
                 if line == b"\r\n":

@@ -182,3 +182,16 @@ def test_a_socket_that_was_made_anew_is_noticed(serve: Callable[[Talk], Server],
     serve(after_version(lambda connection, path: connection.sendall(kept(b"new"))))
     assert api.renewed()
     assert api.get("/x", soon()) == b"new"
+
+
+def test_what_the_engine_shall_do_is_asked_for_once(serve: Callable[[Talk], Server], api: Api) -> None:
+    server = serve(after_version(lambda connection, path: False))
+    with pytest.raises(SourceError, match="does not answer properly: Remote end closed connection"):
+        api.post("/containers/x/restart", soon())
+    assert server.asked == ["/version", "/v1.41/containers/x/restart"]
+
+
+def test_that_something_was_done_is_an_answer_without_content(serve: Callable[[Talk], Server], api: Api) -> None:
+    server = serve(after_version(lambda connection, path: connection.sendall(http(b"", "204 No Content"))))
+    api.post("/containers/x/restart", soon())
+    assert server.asked == ["/version", "/v1.41/containers/x/restart"]

@@ -23,7 +23,7 @@ MAX_BYTES = 8_000_000
 _NEWEST = (1, 52)
 _VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})")
 _PIECE = 65536
-_OK, _NOT_FOUND = 200, 404
+_OK, _NO_CONTENT, _NOT_FOUND = 200, 204, 404
 
 # What http.client raises for an answer that is none; a ValueError comes of a chunk with a negative size.
 _FAILURES = (OSError, http.client.HTTPException, ValueError)
@@ -65,6 +65,16 @@ class Api:
         except SourceError:
             self.close()
             raise
+
+    def post(self, path: str, end: float) -> None:
+        """Have the engine do something, and return when it is done. Raises SourceError as ``get`` does."""
+        version = self._agreed(end)
+        # Never sent a second time, as a request on a kept connection may be.
+        self._kept.close()
+        try:
+            self._kept.ask(f"/v{version}{path}", end, "POST")
+        finally:
+            self.close()
 
     def stream(self, path: str, end: float) -> Stream:
         """Return an answer that may be of any size, on a connection of its own; its head is there before ``end``.
@@ -228,22 +238,22 @@ class _Connection(http.client.HTTPConnection):
         """Open the socket, when http.client finds that it has none."""
         self.sock = self._wire = _Wire(self._path, self._end)
 
-    def ask(self, path: str, end: float) -> http.client.HTTPResponse:
-        """Return the head of the answer to GET. Raises SourceError, RefusedError when the status is not 200."""
+    def ask(self, path: str, end: float, method: str = "GET") -> http.client.HTTPResponse:
+        """Return the head of the answer. Raises SourceError, RefusedError when the status is neither 200 nor 204."""
         self._allow(end)
         reused = self.sock is not None
         try:
             try:
-                answer = self._ask(path)
+                answer = self._ask(method, path)
             except ConnectionError:
                 # What was kept open may have been closed by the engine meanwhile.
                 self.close()
                 if not reused:
                     raise
-                answer = self._ask(path)
+                answer = self._ask(method, path)
         except _FAILURES as error:
             raise _failure(self._path, error) from error
-        if answer.status != _OK:
+        if answer.status not in (_OK, _NO_CONTENT):
             body = self.read(answer, end)
             # A connection with the rest of an answer in it is good for nothing.
             self.close()
@@ -251,8 +261,8 @@ class _Connection(http.client.HTTPConnection):
             raise RefusedError(f"the Docker Engine at {self._path} {what}", answer.status)
         return answer
 
-    def _ask(self, path: str) -> http.client.HTTPResponse:
-        self.request("GET", path)
+    def _ask(self, method: str, path: str) -> http.client.HTTPResponse:
+        self.request(method, path)
         return self.getresponse()
 
     def read(self, answer: http.client.HTTPResponse, end: float) -> bytes:

@@ -1,22 +1,20 @@
 """Restart a container of a Docker Engine (docs.docker.com/reference/api/engine): the one thing that changes anything.
 
-Beside the client that watches, because the exporter itself never does this.
+Beside what watches, because the exporter itself never does this.
 """
 
 from __future__ import annotations
 
-import http.client
 import json
-import socket
+import time
 from dataclasses import dataclass
 
 from mailserver_exporter.sources import SourceError
+from mailserver_exporter.sources.docker_api import Api
 
 _ANSWER_SECONDS = 5.0
 # A container has its own time to stop, which is 10 s unless its compose file says otherwise; then it is killed.
 _RESTART_SECONDS = 180.0
-_MAX_BYTES = 4_000_000
-_REMEDY = "systemctl status docker"
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,11 @@ class Named:
 
 def named(path: str, identity: str) -> Named:
     """Return what a container is called. Raises SourceError, also when the engine behind ``path`` has no such one."""
-    body = _request(path, "GET", f"/containers/{identity}/json", _ANSWER_SECONDS)
+    api = Api(path)
+    try:
+        body = api.get(f"/containers/{identity}/json", time.monotonic() + _ANSWER_SECONDS)
+    finally:
+        api.close()
     try:
         answer = json.loads(body)
         labels = answer["Config"].get("Labels") or {}
@@ -40,43 +42,10 @@ def named(path: str, identity: str) -> Named:
 
 def restart(path: str, identity: str) -> None:
     """Restart a container and wait until that is done. Raises SourceError."""
-    _request(path, "POST", f"/containers/{identity}/restart", _RESTART_SECONDS)
-
-
-def _request(path: str, method: str, url: str, seconds: float) -> bytes:
-    connection = _Connection(path, seconds)
-    try:
-        connection.request(method, url)
-        answer = connection.getresponse()
-        body = answer.read(_MAX_BYTES)
-    except TimeoutError as error:
-        raise SourceError(f"the Docker Engine at {path} did not answer in {seconds:g} s", remedy=_REMEDY) from error
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise SourceError(f"the Docker Engine at {path} does not answer: {reason}", remedy=_REMEDY) from error
-    finally:
-        connection.close()
-    if answer.status not in (200, 204):
-        raise SourceError(
-            f"the Docker Engine at {path} answered {answer.status}: {body[:200].decode(errors='replace')}"
-        )
-    return body
+    Api(path).post(f"/containers/{identity}/restart", time.monotonic() + _RESTART_SECONDS)
 
 
 def _text(value: object) -> str:
     """Return a text that can be shown: a name comes from whoever made the container."""
     text = str(value).encode("utf-8", "replace").decode()[:200]
     return "".join(character if character.isprintable() else "?" for character in text)
-
-
-class _Connection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
-
-    def __init__(self, path: str, seconds: float) -> None:
-        super().__init__("docker", timeout=seconds)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
