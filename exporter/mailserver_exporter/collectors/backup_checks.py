@@ -48,7 +48,12 @@ class Checks:
         return verdict if verdict and verdict.is_of(entry, record) else Verdict("", (), "pending", "not read yet")
 
     def send_next(self, looks: Mapping[str, Look]) -> None:
-        """Have the next unchecked backup read, in a process of its own that nobody waits for."""
+        """Have the next unchecked backup read, in a process of its own that nobody waits for.
+
+        Not where nothing is remembered: nobody would learn what came of it.
+        """
+        if not self._context.expectations.remember:
+            return
         for name, look in looks.items():
             if look.whole and self.of_newest(name, look).result == "pending":
                 call = partial(self._send, name, *look.whole[0])
@@ -57,7 +62,6 @@ class Checks:
 
     def _send(self, name: str, entry: Entry, record: Record) -> None:
         directory = self._context.config.state_directory
-        directory.mkdir(parents=True, exist_ok=True)
         request = {
             "paths": entry.paths,
             "seconds": SECONDS,
@@ -65,9 +69,12 @@ class Checks:
             "rootfs": self._context.host.rootfs,
         }
         try:
+            directory.mkdir(parents=True, exist_ok=True)
             answer = errand.send("archives", request, SECONDS + _GRACE)
         except SourceError as error:
             answer = {"result": "unfinished", "detail": str(error)}
+        except OSError as error:
+            answer = {"result": "impossible", "detail": f"{error.filename or 'no process'}: {error.strerror}"}
         if answer["result"] in RESULTS:
             self.verdicts[name] = Verdict(entry.key, record.fingerprint, answer["result"], answer["detail"])
 
