@@ -6,7 +6,7 @@ import http.client
 import json
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -15,16 +15,24 @@ from mailserver_exporter.app import Setup
 from mailserver_exporter.finding import Finding
 from mailserver_exporter.settings.notifications import Notifications
 
-_WAIT_SECONDS = 15.0
+_WAIT_SECONDS = 90.0
+_SCRAPE_SECONDS = 15.0
+# After these it is told what is waited for.
+_QUIET_SECONDS = 3.0
 
 
-def check(setup: Setup) -> list[Finding]:
-    """Run every collector once (up to 15 s for those of the background) and return what was found."""
-    end = time.monotonic() + _WAIT_SECONDS
-    setup.collection.scrape(_WAIT_SECONDS)
-    while time.monotonic() < end and any(
-        state.watched and state.outcome is None and not state.overdue for state in setup.collection.states
-    ):
+def check(setup: Setup, tell: Callable[[str], object] = lambda _: None) -> list[Finding]:
+    """Run every collector once and return what was found.
+
+    Those of the background have up to 90 s; ``tell`` is called with the names of those that are waited for.
+    """
+    started = time.monotonic()
+    setup.collection.scrape(_SCRAPE_SECONDS)
+    told: list[str] = []
+    while (waiting := setup.collection.waiting()) and time.monotonic() - started < _WAIT_SECONDS:
+        if waiting != told and time.monotonic() - started > _QUIET_SECONDS:
+            tell(f"still measuring: {', '.join(waiting)}")
+            told = waiting
         time.sleep(0.1)
     findings = list(_stack(setup))
     findings += _collectors(setup)
@@ -55,7 +63,7 @@ def _collectors(setup: Setup) -> Iterator[Finding]:
         elif outcome.error:
             yield Finding(name, "bad", outcome.error, outcome.remedy)
         else:
-            yield Finding(name, "good", state.detection.detail)
+            yield Finding(name, "good", state.collector.found() or state.collector.detect().detail)
         if state.watched and not state.overdue and state.outcome is not None:
             yield from state.collector.findings()
         for left_out in sorted(state.left_out):
@@ -109,7 +117,8 @@ def as_text(findings: list[Finding]) -> str:
             lines.append("")
     bad = sum(finding.state == "bad" for finding in findings)
     lines.append(f"{bad} of {len(findings)} need your attention" if bad else "nothing needs your attention")
-    return "\n".join(lines)
+    # Names of files and of other people's things may hold anything.
+    return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in lines)
 
 
 def as_json(findings: list[Finding]) -> str:

@@ -237,7 +237,8 @@ def _check(options: argparse.Namespace) -> int:
     logging.getLogger("mailserver_exporter").setLevel("ERROR")
     config = load(options.config_file)
     setup = build(config, _host(options), remember=False)
-    findings = check.check(setup)
+    progress = (lambda text: print(text, file=sys.stderr)) if sys.stderr.isatty() else (lambda _: None)
+    findings = check.check(setup, progress)
     if not options.measure_only:
         findings += check_monitoring.prometheus(options.prometheus_url)
         findings += check_monitoring.alertmanager(options.alertmanager_url, config.notifications)

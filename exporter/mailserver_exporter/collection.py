@@ -213,6 +213,18 @@ class Collection:
         """Return every collector with what a scrape would show of it, without running anything."""
         return [(state, self._current(state) if state.watched else Outcome()) for state in self.states]
 
+    def waiting(self) -> list[str]:
+        """Return the names of the collectors whose first run has not ended, and is not overdue."""
+        now = time.monotonic()
+        return [
+            state.collector.name
+            for state in self.states
+            if state.watched
+            and state.outcome is None
+            and not state.overdue
+            and (state.running_since is None or now - state.running_since <= state.collector.schedule.deadline)
+        ]
+
     def _self_metrics(self, outcomes: Iterable[tuple[State, Outcome]]) -> Iterator[Metric]:
         success = GaugeMetricFamily(
             "mailserver_collector_success",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import islice
 
 
 @dataclass(frozen=True)
@@ -16,3 +18,14 @@ class Finding:
     state: str
     detail: str
     remedy: str = ""
+
+
+def shortened(names: Collection[str], most: int = 8) -> str:
+    """Return names as one text, the first of them where there are many."""
+    shown = ", ".join(islice(names, most))
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, such as `1 core` and `2 cores`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

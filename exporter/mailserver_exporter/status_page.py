@@ -62,7 +62,8 @@ def _collector_rows(app: App) -> Iterable[tuple[str, str, str]]:
             yield name, "<span class=bad>failed</span>", escape(outcome.error) + remedy
         else:
             took = f"{outcome.seconds * 1000:.1f} ms"
-            yield name, "<span class=good>works</span>", f"{escape(state.detection.detail)} <small>({took})</small>"
+            detail = state.collector.found() or state.detection.detail
+            yield name, "<span class=good>works</span>", f"{escape(detail)} <small>({took})</small>"
 
 
 def _limit_rows(limits: Limits) -> Iterable[tuple[str, str]]:

@@ -95,6 +95,10 @@ class Collector(ABC):
         Called from one thread at a time, but not always the same one.
         """
 
+    def found(self) -> str:
+        """Say for people in a few words what the newest run, which succeeded, has found; nothing: as detected."""
+        return ""
+
     def findings(self) -> Iterable[Finding]:
         """Say for ``check`` what the newest run found of single things, such as each log or each domain.
 

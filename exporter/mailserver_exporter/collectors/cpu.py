@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from mailserver_exporter.collectors.base import Collector, Context, thresholds
+from mailserver_exporter.finding import counted
 from mailserver_exporter.sources import files, procstat
 
 _MODES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
@@ -57,6 +58,10 @@ class CpuCollector(Collector):
             "Limit of the share of time that the CPUs are not idle.",
             [({}, self.context.config.limits.cpu_usage_ratio)],
         )
+
+    def found(self) -> str:
+        """Say how many CPUs there are."""
+        return counted(len(self._times), "core")
 
     def _risen(self, cpu: str, new: tuple[float, ...]) -> tuple[float, ...]:
         """Keep the old value of what has fallen.

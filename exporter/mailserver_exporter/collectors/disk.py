@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from mailserver_exporter.collectors.base import Collector, Detection
+from mailserver_exporter.collectors.base import Collector, Context, Detection
+from mailserver_exporter.finding import shortened
 from mailserver_exporter.sources import diskstats, files
 
 # Partitions, memory, loops and floppies: node_exporter's default of --collector.diskstats.device-exclude.
@@ -47,6 +48,10 @@ class DiskCollector(Collector):
 
     name = "disk"
 
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._watched: list[str] = []
+
     def detect(self) -> Detection:
         """Look for the file: some containers that pass for hosts have none."""
         path = self.context.host.proc("diskstats")
@@ -56,6 +61,7 @@ class DiskCollector(Collector):
         """Yield one family for each field of the file."""
         devices = diskstats.parse(files.read(self.context.host.proc("diskstats")))
         watched = {device: stats for device, stats in devices.items() if not _EXCLUDED.fullmatch(device)}
+        self._watched = list(watched)
         for field in diskstats.FIELDS:
             kind = GaugeMetricFamily if field == "io_now" else CounterMetricFamily
             family = kind(f"node_disk_{field}", _HELP[field], labels=["device"])
@@ -64,3 +70,7 @@ class DiskCollector(Collector):
                 if value is not None:
                     family.add_metric([device], value)
             yield family
+
+    def found(self) -> str:
+        """Say which disks there are."""
+        return shortened(self._watched) or "no disk"

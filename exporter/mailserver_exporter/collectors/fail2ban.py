@@ -13,6 +13,7 @@ from prometheus_client.metrics_core import Metric
 
 from mailserver_exporter import __version__, errand
 from mailserver_exporter.collectors.base import Collector, Context, Detection, Schedule
+from mailserver_exporter.finding import shortened
 from mailserver_exporter.settings.types import Section
 from mailserver_exporter.sources import SourceError, fail2ban
 from mailserver_exporter.sources.fail2ban import Jail, JailSettings
@@ -115,6 +116,10 @@ class Fail2banCollector(_OfFail2ban):
             present.add_metric([jail], 1 if jail in jails else 0)
         yield present
 
+    def found(self) -> str:
+        """Say which jails there are."""
+        return f"{self.context.config.fail2ban.socket}: {shortened(sorted(self._settings)) or 'no jail'}"
+
     def _refresh_settings(self, client: fail2ban.Client, jails: Mapping[str, Jail]) -> None:
         now = time.monotonic()
         if self._settings.keys() == jails.keys() and now - self._settings_from < _SETTINGS_SECONDS:
@@ -179,6 +184,10 @@ class Fail2banDatabaseCollector(_OfFail2ban):
             return
         bans = self._read(self.context.host.path(self._database))
         yield from _ban_families({jail: bans.get(jail, JailBans()) for jail in self._jails or bans}, time.time())
+
+    def found(self) -> str:
+        """Say which database is read."""
+        return self._database or "fail2ban keeps no database"
 
     def _read(self, path: str) -> Mapping[str, JailBans]:
         try:

@@ -13,6 +13,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from mailserver_exporter.collectors.base import Collector, Context, read_of_first_process, thresholds
+from mailserver_exporter.finding import shortened
 from mailserver_exporter.host import Host
 from mailserver_exporter.sources import SourceError, files, mountinfo
 from mailserver_exporter.sources.mountinfo import Mount
@@ -66,11 +67,13 @@ class FilesystemCollector(Collector):
         super().__init__(context)
         self._wanted = frozenset(map(str, context.config.filesystem.mountpoints))
         self._problems: dict[str, str] = {}
+        self._mountpoints: list[str] = []
 
     def collect(self) -> Iterator[Metric]:
         """Yield sizes, faults, presence and limits."""
         everything = mountinfo.parse(read_of_first_process(self.context.host, "mountinfo", "self/mountinfo"))
         mounts = self._watched(everything)
+        self._mountpoints = sorted(mounts)
         calls = {mount: partial(_statvfs, self.context.host, mount) for mount in mounts.values()}
         answers = self.context.hanging_calls.run(calls, _PATIENCE_SECONDS)
         sizes = {}
@@ -107,6 +110,10 @@ class FilesystemCollector(Collector):
                 if not mount.readonly or mountpoint in expected
             ],
         )
+
+    def found(self) -> str:
+        """Say which file systems are mounted."""
+        return shortened(self._mountpoints) or "none"
 
     def _watched(self, mounts: Iterable[Mount]) -> dict[str, Mount]:
         """Return what is reported, by mountpoint; of several mounts on one, the last: it is all that can be seen."""

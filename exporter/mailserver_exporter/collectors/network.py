@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from mailserver_exporter.collectors.base import Collector, read_of_first_process
+from mailserver_exporter.collectors.base import Collector, Context, read_of_first_process
+from mailserver_exporter.finding import shortened
 from mailserver_exporter.sources import netdev
 from mailserver_exporter.sources.netdev import Link
 
@@ -32,6 +33,10 @@ class NetworkCollector(Collector):
 
     name = "network"
 
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._watched: list[str] = []
+
     def collect(self) -> Iterator[Metric]:
         """Yield the counters of each interface, then the state of their links."""
         interfaces = {
@@ -39,6 +44,7 @@ class NetworkCollector(Collector):
             for name, traffic in netdev.parse(read_of_first_process(self.context.host, "net/dev", "net/dev")).items()
             if not name.startswith(_EXCLUDED_PREFIX)
         }
+        self._watched = list(interfaces)
         for field in netdev.FIELDS:
             family = CounterMetricFamily(
                 f"node_network_{field}", f"Network device statistic {field}.", labels=["device"]
@@ -47,6 +53,10 @@ class NetworkCollector(Collector):
                 family.add_metric([name], getattr(traffic, field))
             yield family
         yield from _links(self._links(interfaces))
+
+    def found(self) -> str:
+        """Say which interfaces there are."""
+        return shortened(self._watched) or "no interface"
 
     def _links(self, names: Iterable[str]) -> dict[str, Link]:
         links = {}

@@ -41,19 +41,25 @@ class ProcessesCollector(Collector):
         super().__init__(context)
         self._table = context.process_table
         self._parents: tuple[str, ...] = ()
+        self._count = 0
 
     def detect(self) -> Detection:
         """Say whether the processes of all users can be seen."""
         if self._table.is_complete():
-            return Detection(True, "part of every Linux host")
+            return Detection(True, "the processes of all users")
         return Detection(
             False, f"{self._table.proc} is mounted with hidepid, run the exporter as root to see all processes"
         )
+
+    def found(self) -> str:
+        """Say how many there are."""
+        return f"{self._count} processes of all users"
 
     def collect(self) -> Iterator[Metric]:
         """Yield the counts."""
         processes = self._table.snapshot(self.max_age).processes
         found = Counter(process.state for process in processes.values())
+        self._count = len(processes)
         states = GaugeMetricFamily("node_processes_state", "Number of processes in each state.", labels=["state"])
         for state in (*STATES, *sorted(found.keys() - set(STATES))):
             states.add_metric([state], found[state])

@@ -15,6 +15,7 @@ from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from mailserver_exporter.collectors.base import Collector, Context, Detection, Schedule, thresholds
+from mailserver_exporter.finding import counted
 from mailserver_exporter.settings.types import Section
 from mailserver_exporter.sources import postfix_queue, queue_listing, showq
 from mailserver_exporter.sources.postfix_queue import QueueCounter
@@ -66,10 +67,12 @@ class QueueCollector(_OfQueue):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._counter = QueueCounter()
+        self._messages = 0
 
     def collect(self) -> Iterator[Metric]:
         """Yield the counts and their limits."""
         counts = self._counter.count(self._path())
+        self._messages = sum(counts.values())
         depth = GaugeMetricFamily(
             "postfix_showq_queue_depth", "Number of messages in Postfix's queue directories.", labels=["queue"]
         )
@@ -78,6 +81,10 @@ class QueueCollector(_OfQueue):
         yield depth
         limits = self.context.config.limits
         yield thresholds("queue_messages", "Limit of the number of queued messages.", [({}, limits.queue_messages)])
+
+    def found(self) -> str:
+        """Say where the queue is and how many messages are in it."""
+        return f"{self._directory()}: {counted(self._messages, 'message')}"
 
     def close(self) -> None:
         """Let go of directories that are being listed."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, UntypedMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from mailserver_exporter.collectors.base import Collector
+from mailserver_exporter.collectors.base import Collector, Context
 from mailserver_exporter.sources import files, kernel, osrelease, pressure, procstat
 
 _VMSTAT = ("oom_kill", "pgfault", "pgmajfault", "pgpgin", "pgpgout", "pswpin", "pswpout")
@@ -64,6 +64,10 @@ class SystemCollector(Collector):
 
     name = "system"
 
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._newest = ""
+
     def collect(self) -> Iterator[Metric]:
         """Yield all families."""
         booted = procstat.parse(self._read("stat")).boot_time
@@ -78,6 +82,10 @@ class SystemCollector(Collector):
         yield GaugeMetricFamily("node_filefd_allocated", "File descriptor statistics: allocated.", handles.allocated)
         yield GaugeMetricFamily("node_filefd_maximum", "File descriptor statistics: maximum.", handles.maximum)
         yield from self._connection_tracking()
+
+    def found(self) -> str:
+        """Say what runs here."""
+        return ", ".join(filter(None, (self._newest, f"Linux {os.uname().release}")))
 
     def _read(self, name: str) -> bytes:
         return files.read(self.context.host.proc(name))
@@ -118,6 +126,7 @@ class SystemCollector(Collector):
             return
         labels = {name: found.get(name.upper(), "") for name in _OS_LABELS}
         help_text = f"A metric with a constant '1' value labeled by {', '.join(_OS_LABELS)}."
+        self._newest = labels["pretty_name"] or labels["name"]
         info = GaugeMetricFamily("node_os_info", help_text, labels=list(labels))
         info.add_metric(list(labels.values()), 1)
         yield info

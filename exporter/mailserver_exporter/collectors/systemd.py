@@ -11,7 +11,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from mailserver_exporter.collectors.base import Collector, Context, Detection, Schedule
-from mailserver_exporter.finding import Finding
+from mailserver_exporter.finding import Finding, counted
 from mailserver_exporter.sources import SourceError, systemd
 from mailserver_exporter.sources.dbus import Client, RefusedError
 from mailserver_exporter.sources.systemd import STATES, Unit
@@ -60,6 +60,7 @@ class SystemdCollector(Collector):
         self._failed: dict[str, None] = {}
         self._down: list[str] = []
         self._failed_now: list[str] = []
+        self._newest = ""
 
     def detect(self) -> Detection:
         """Say whether systemd runs the host."""
@@ -86,6 +87,7 @@ class SystemdCollector(Collector):
                 unit for _, unit in sorted(units.items()) if unit.name.endswith(".timer") and unit.load == "loaded"
             ]
             triggered = systemd.properties(client, timers[:_MAX_TIMERS], "Timer", "LastTriggerUSec")
+        self._newest = f"{counted(len(watched), 'unit')} watched, {counted(len(timers), 'timer')}"
         yield from self._states(units, shown)
         yield _summary(units.values())
         help_text = "Whether the system is operational (see 'systemctl is-system-running')"
@@ -98,6 +100,10 @@ class SystemdCollector(Collector):
                 last.add_metric([name], microseconds / 1e6)
         yield last
         yield self._active(units, watched)
+
+    def found(self) -> str:
+        """Say how much is watched."""
+        return self._newest
 
     def findings(self) -> Iterator[Finding]:
         """Yield a line for each unit that has failed or should be active."""

@@ -14,7 +14,7 @@ from prometheus_client.metrics_core import Metric
 
 from mailserver_exporter.collectors.base import Collector, Context, Detection
 from mailserver_exporter.exposition import TextFamily
-from mailserver_exporter.finding import Finding
+from mailserver_exporter.finding import Finding, counted
 from mailserver_exporter.sources import SourceError, files, textfile
 
 log = logging.getLogger(__name__)
@@ -86,6 +86,10 @@ class TextfileCollector(Collector):
             "1 if there was an error opening or reading a file, 0 otherwise",
             1 if self._problems else 0,
         )
+
+    def found(self) -> str:
+        """Say how many files are read and where from."""
+        return f"{counted(len(self._modified), 'file')} in {self.detect().detail}"
 
     def findings(self) -> Iterator[Finding]:
         """Yield a line for each file that cannot be taken, or not all of it."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from mailserver_exporter.collectors.base import Collector, thresholds
+from mailserver_exporter.collectors.base import Collector, Context, thresholds
 from mailserver_exporter.sources import SourceError, adjtimex
 
 # Where the kernel's error estimate ends (NTP_PHASE_LIMIT): nobody has set the clock for hours. chrony without `rtcsync`
@@ -61,6 +61,10 @@ class TimexCollector(Collector):
 
     name = "time"
 
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._newest = ""
+
     def collect(self) -> Iterator[Metric]:
         """Yield all families."""
         try:
@@ -73,6 +77,8 @@ class TimexCollector(Collector):
         for name, attribute, help_text in _COUNTERS:
             yield CounterMetricFamily(f"node_timex_{name}", help_text, getattr(clock, attribute))
         good = clock.synchronised or clock.maximum_error < _NO_IDEA_SECONDS
+        state = "synchronised" if good else "nobody keeps the clock right"
+        self._newest = f"{state}, {abs(clock.offset) * 1000:.1f} ms off"
         yield GaugeMetricFamily(
             "mailserver_clock_synchronised",
             "Whether somebody keeps the clock right, by its state or by the kernel's estimate of its error.",
@@ -85,6 +91,10 @@ class TimexCollector(Collector):
         )
         limit = self.context.config.limits.clock_offset_seconds
         yield thresholds("clock_offset_seconds", "Limit of the clock's offset in either direction.", [({}, limit)])
+
+    def found(self) -> str:
+        """Say whether the clock is right."""
+        return self._newest
 
     def _expected(self, good: bool) -> bool:
         seen = self.context.expectations.expect("clock", {"synchronised"} if good else ())

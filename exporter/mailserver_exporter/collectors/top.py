@@ -38,7 +38,7 @@ class TopCollector(Collector):
     def detect(self) -> Detection:
         """Say whether the processes of all users can be seen."""
         if self._table.is_complete():
-            return Detection(True, "part of every Linux host")
+            return Detection(True, "the processes of all users")
         return Detection(
             False, f"{self._table.proc} is mounted with hidepid, run the exporter as root to see all processes"
         )

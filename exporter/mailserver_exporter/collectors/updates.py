@@ -16,7 +16,7 @@ from prometheus_client.metrics_core import Metric
 
 from mailserver_exporter import errand
 from mailserver_exporter.collectors.base import Collector, Context, Detection, Schedule, thresholds
-from mailserver_exporter.finding import Finding
+from mailserver_exporter.finding import Finding, counted, shortened
 from mailserver_exporter.sources import SourceError, files
 
 log = logging.getLogger(__name__)
@@ -96,6 +96,12 @@ class UpdatesCollector(Collector):
         ):
             yield thresholds(name, help_text, [({}, getattr(limits, name))])
 
+    def found(self) -> str:
+        """Say how much apt knows of, and what waits."""
+        security = sum(bool(security and not held) for *_, security, held in self._updates())
+        waiting = counted(len(self._updates()), "update")
+        return f"{counted(self._answer['lists'], 'package list')}, {waiting}, {security} of them for security"
+
     def findings(self) -> Iterator[Finding]:
         """Say what waits, and where nobody can know."""
         if not self._answer:
@@ -104,8 +110,12 @@ class UpdatesCollector(Collector):
             yield Finding("updates", "bad", f"no package lists in {_LISTS}, so no update is seen", "apt-get update")
         security = sorted({str(name) for name, _, _, _, security, held in self._updates() if security and not held})
         if security:
-            shown = ", ".join(security[:5]) + (f" and {len(security) - 5} more" if len(security) > 5 else "")
-            yield Finding("updates", "bad", f"security updates wait: {shown}", "apt-get update && apt-get upgrade")
+            yield Finding(
+                "updates",
+                "bad",
+                f"security updates wait: {shortened(security, 5)}",
+                "apt-get update && apt-get upgrade",
+            )
         for reason in self._reboot_for:
             yield Finding("updates", "bad", f"a reboot is required: {reason}", "systemctl reboot")
 
