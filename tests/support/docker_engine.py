@@ -18,7 +18,7 @@ import subprocess
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 
@@ -50,9 +50,11 @@ class DockerEngine:
             engine.client().containers.run(IMAGE, "sleep 1000", name="postfix", detach=True)
 
     Containers of the image die at once when stopped (its stop signal is SIGKILL), so that tests need not wait.
+    ``inside`` is a command that runs another one, such as nsenter.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, inside: Sequence[str] = ()) -> None:
+        self._inside = inside
         self.folder = Path(tempfile.mkdtemp(prefix="mse-docker-"))
         self.socket = self.folder / "docker.sock"
         self.cgroup = self.folder.name
@@ -85,6 +87,7 @@ class DockerEngine:
         self._ours = True
         self._make_bridge()
         command = [
+            *self._inside,
             DOCKERD,
             *("--host", self.host, "--pidfile", self.folder / "dockerd.pid"),
             *("--data-root", self.folder / "data", "--exec-root", self.folder / "exec"),
