@@ -7,6 +7,7 @@ travel over pipes: the arguments of a process are for everybody to read. Secrets
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from typing import Any
@@ -33,6 +34,10 @@ def send(name: str, request: object, seconds: float) -> Any:
         except BaseException:
             process.kill()
             raise
+    if process.returncode == -signal.SIGKILL:
+        raise SourceError(
+            f"{name}: the process was killed, probably for want of memory", remedy="free -m; dmesg | tail"
+        )
     if process.returncode:
         last = complaint.decode(errors="replace").strip().rpartition("\n")[2]
         raise SourceError(f"{name}: the process ended with status {process.returncode}: {last or 'it said nothing'}")

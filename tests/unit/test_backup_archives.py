@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import lzma
 import os
 import subprocess
 import tarfile
 import time
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -188,6 +190,33 @@ def test_an_encrypted_zip_is_not_called_broken(tmp_path: Path) -> None:
     data[data.index(b"PK\x01\x02") + 8] |= 1
     (tmp_path / "a.zip").write_bytes(data)
     assert run([tmp_path], tmp_path)["result"] == "impossible"
+
+
+def greedy_xz() -> bytes:
+    """Return a whole .xz file whose header asks for a dictionary of 4 GiB (tukaani.org/xz/xz-file-format.txt)."""
+    data = bytearray(lzma.compress(TAR, lzma.FORMAT_XZ))
+    begin, end = 12, 12 + (data[12] + 1) * 4
+    assert data[begin + 2 : begin + 4] == b"\x21\x01"
+    data[begin + 4] = 40
+    data[end - 4 : end] = zlib.crc32(data[begin : end - 4]).to_bytes(4, "little")
+    return bytes(data)
+
+
+def greedy_zstd(window_log: int) -> bytes:
+    """Return a whole .zst file of one raw block whose header asks for a window of that size (RFC 8878)."""
+    block = TAR[:1000] + b"\0"
+    return b"\x28\xb5\x2f\xfd\0" + bytes([(window_log - 10) << 3]) + (len(block) << 3 | 1).to_bytes(3, "little") + block
+
+
+@pytest.mark.parametrize(
+    ("name", "data"), [("a.tar.xz", greedy_xz()), ("a.sql.zst", greedy_zstd(30)), ("a.sql.zst", greedy_zstd(31))]
+)
+def test_an_archive_for_which_memory_does_not_suffice_is_not_called_broken(
+    tmp_path: Path, name: str, data: bytes
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    detail = f"{name}: needs more memory than there is for it here"
+    assert run([tmp_path], tmp_path) == {"result": "impossible", "detail": detail}
 
 
 def run(paths: list[Path], folder: Path, seconds: float = 60, rootfs: Path | str = "/") -> dict[str, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mailserver_exporter import errand, errands
+from mailserver_exporter.errands.__main__ import data_bytes
 from mailserver_exporter.sources import SourceError
 
 ERRAND = """
@@ -24,6 +25,10 @@ def run(request):
         time.sleep(60)
     if request == "eat":
         return len(bytearray(2 << 30))
+    if request == "be killed":
+        os.kill(os.getpid(), 9)
+    if request == "first to die":
+        return open("/proc/self/oom_score_adj").read()
     return {"you said": request, "nice": os.nice(0)}
 """
 
@@ -62,3 +67,25 @@ def test_it_is_killed_at_its_deadline(name: str) -> None:
 def test_it_gets_no_more_memory_than_a_small_host_can_spare(name: str) -> None:
     with pytest.raises(SourceError, match="MemoryError"):
         errand.send(name, "eat", 20)
+
+
+def test_what_a_container_leaves_beside_the_exporter_is_all_it_gets(tmp_path: Path) -> None:
+    def limit(text: str) -> int:
+        file = tmp_path / "memory.max"
+        file.write_text(text)
+        return data_bytes([str(tmp_path / "missing"), str(file)])
+
+    mib = 1 << 20
+    assert limit(f"{128 * mib}\n") == 80 * mib
+    assert limit(f"{64 * mib}\n") == 32 * mib
+    # No limit in version 2 and in version 1 of control groups.
+    assert limit("max\n") == limit("9223372036854771712\n") == data_bytes([]) == 512 * mib
+
+
+def test_it_dies_first_where_memory_runs_out(name: str) -> None:
+    assert errand.send(name, "first to die", 20) == "1000\n"
+
+
+def test_a_kill_is_told(name: str) -> None:
+    with pytest.raises(SourceError, match="the process was killed, probably for want of memory"):
+        errand.send(name, "be killed", 20)

@@ -70,7 +70,7 @@ def check(path: str, deadline: float, zstd: Sequence[str] = ("zstd",)) -> None:
     except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
         raise BrokenError(str(error) or type(error).__name__) from error
     except MemoryError as error:
-        raise BrokenError("asks for more memory than an archive should need") from error
+        raise ImpossibleError("needs more memory than there is for it here") from error
 
 
 @contextmanager
@@ -162,9 +162,13 @@ def _zstd(descriptor: int, deadline: float, zstd: Sequence[str]) -> Iterator[Rea
                 in_time(deadline)
                 data: bytes = process.stdout.read(size)  # type: ignore[union-attr]
                 source.at(os.lseek(descriptor, 0, os.SEEK_CUR), end=not data)
-                if not data and process.wait():
+                if not data and (status := process.wait()):
                     said.seek(0)
-                    raise BrokenError(said.read(1000).decode(errors="replace").strip() or "zstd failed")
+                    complaint = said.read(1000).decode(errors="replace").strip()
+                    # "Allocation error : not enough memory", "Frame requires too much memory"; or the kernel ended it.
+                    if "memory" in complaint or status < 0:
+                        raise ImpossibleError("needs more memory than there is for it here")
+                    raise BrokenError(complaint or "zstd failed")
                 return data
 
             try:
