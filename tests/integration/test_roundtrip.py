@@ -203,6 +203,15 @@ def test_a_hostile_server_is_given_up_in_time(
     assert found.value("mailserver_roundtrip_success", loop="local") == 0
 
 
+def test_a_server_that_sends_without_end_is_left_before_it_fills_the_memory(shared: MailServer, tmp_path: Path) -> None:
+    with listener(listeners.endless_lines) as port:
+        settings = account(tmp_path, shared) | {"smtp": f"127.0.0.1:{port}"}
+        collector = watching(tmp_path, {"roundtrip": settings}, 60)
+        assert failed(Exposition.of(collector.collect())) == ["smtp_connect"]
+
+    assert [finding.detail for finding in collector.findings()] == ["smtp_connect: the server sends without end"]
+
+
 def test_a_server_that_is_down_is_told_by_its_stage(shared: MailServer, tmp_path: Path) -> None:
     settings = account(tmp_path, shared) | {"smtp": f"127.0.0.1:{free_port()}"}
     collector = watching(tmp_path, {"roundtrip": settings})

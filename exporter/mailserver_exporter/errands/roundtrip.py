@@ -10,33 +10,45 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import imaplib
 import os
+import re
+import resource
 import secrets
 import time
 from pathlib import Path
 from typing import Any
 
-from mailserver_exporter.sources import SourceError, authentication_results, mail_account, probe_message
+from mailserver_exporter.sources import SourceError, authentication_results, files, mail_account, probe_message
 from mailserver_exporter.sources.mail_account import Account, Mailbox
 from mailserver_exporter.sources.stages import StageError, Stages
 
+_HIDDEN = "(password)"
+# As much of a secret as would help anybody.
+_TOKEN = re.compile(r"[\w+/]{6,}", re.ASCII)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 # A message of an earlier run is left alone until nobody can be waiting for it any more.
 _LEFTOVER_SECONDS = 3600
+_HOUSEKEEPING_SECONDS = 5.0
 _SECRET_BYTES = 32
+_MAX_PASSWORD_BYTES = 4096
+# No message of ours is large, but a server may send without end, see Stages.
+_MEMORY_BYTES = 192 << 20
 
 
 def run(request: dict[str, Any]) -> dict[str, Any]:
     """Send one message around; raises SourceError when a password cannot be read."""
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, hard))
     key = probe_message.Key(_secret(request["key_file"]))
     sender, recipient = _account(request["sender"]), _account(request["recipient"])
-    stages = Stages(request["seconds"])
+    stages = Stages(request["seconds"], functools.partial(_without_secrets, hidden=_secrets(sender, recipient)))
     result: dict[str, Any] = {"stage": "", "message": "", "junk": False, "verdicts": {}, "seconds": stages.seconds}
     try:
         return result | _loop(sender, recipient, request["servers"], key, stages)
     except StageError as error:
-        return result | {"stage": error.stage, "message": _without_secrets(str(error), sender, recipient)}
+        return result | {"stage": error.stage, "message": str(error)}
 
 
 def _loop(
@@ -51,12 +63,13 @@ def _loop(
         with stages("delivery"):
             folder, uids = _wait_for(mailbox, message_id, stages)
         found: dict[str, Any] = {"junk": folder not in mailbox.folders("inbox")}
-        with contextlib.suppress(OSError, imaplib.IMAP4.error):
+        with contextlib.suppress(OSError, imaplib.IMAP4.error, UnicodeError, MemoryError):
             # It has arrived; what follows is housekeeping, and is done again by the next run.
+            mailbox.hurry(_HOUSEKEEPING_SECONDS)
             headers = list(mailbox.header(uids[0], "Authentication-Results"))
             found["verdicts"] = authentication_results.verdicts(headers[0] if headers else "", servers)
             mailbox.delete(uids)
-            _clean(mailbox, key, message_id)
+            _clean(mailbox, key, message_id, stages)
         return found
     finally:
         mailbox.close()
@@ -76,11 +89,12 @@ def _wait_for(mailbox: Mailbox, message_id: str, stages: Stages) -> tuple[str, l
         pause = min(pause * 1.5, _LONGEST_PAUSE)
 
 
-def _clean(mailbox: Mailbox, key: probe_message.Key, message_id: str) -> None:
+def _clean(mailbox: Mailbox, key: probe_message.Key, message_id: str, stages: Stages) -> None:
     """Delete what earlier runs have left, and what the provider has filed under Sent."""
     for folder in mailbox.folders("inbox", "junk", "sent"):
         ours = []
         for uid in mailbox.search(folder, "SUBJECT", f'"{probe_message.SUBJECT}"')[:100]:
+            stages.left(_HOUSEKEEPING_SECONDS)
             identifier = next(mailbox.header(uid, "Message-ID"), "")
             sent = key.sent(identifier)
             if sent is not None and (identifier == message_id or sent < time.time() - _LEFTOVER_SECONDS):
@@ -91,7 +105,7 @@ def _clean(mailbox: Mailbox, key: probe_message.Key, message_id: str) -> None:
 def _account(fields: dict[str, str]) -> Account:
     file = Path(fields.pop("password_file"))
     try:
-        password = file.read_text(encoding="utf-8").strip()
+        password = files.read(str(file), _MAX_PASSWORD_BYTES).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = (error.strerror if isinstance(error, OSError) else "") or "is not text"
         raise SourceError(f"{file}: {reason}", remedy=f"write the password into {file}, mode 0600") from error
@@ -113,15 +127,23 @@ def _secret(key_file: str | None) -> bytes:
         pass  # the first run
     secret = secrets.token_bytes(_SECRET_BYTES)
     new = f"{key_file}.new"
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(secret)
-    Path(new).replace(key_file)
+    try:
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(secret)
+        Path(new).replace(key_file)
+    except OSError as error:
+        raise SourceError(f"{new}: {error.strerror}", remedy="see state_directory in the configuration") from error
     return secret
 
 
-def _without_secrets(text: str, *accounts: Account) -> str:
-    """Return what a server said, without the password that it may have repeated."""
-    for account in accounts:
-        for form in (account.password, f"\0{account.username}\0{account.password}"):
-            text = text.replace(form, "(password)").replace(base64.b64encode(form.encode()).decode(), "(password)")
-    return text
+def _secrets(*accounts: Account) -> list[str]:
+    """Return the passwords and the forms in which they travel, AUTH PLAIN and LOGIN."""
+    plain = [form for account in accounts for form in (account.password, f"\0{account.username}\0{account.password}")]
+    return [*plain, *(base64.b64encode(form.encode()).decode() for form in plain)]
+
+
+def _without_secrets(text: str, hidden: list[str]) -> str:
+    """Return what a server said, without a secret that it repeated, whole or in part."""
+    for secret in hidden:
+        text = text.replace(secret, _HIDDEN)
+    return _TOKEN.sub(lambda token: _HIDDEN if any(token[0] in secret for secret in hidden) else token[0], text)

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from mailserver_exporter.schema import Text
 from mailserver_exporter.settings.types import Section
 
-Address = Annotated[str, Text(r"[^\s@<>]+@[^\s@<>]+", "an e-mail address such as probe@example.org")]
+Address = Annotated[str, Text(r"[!-;=?A-~]+@[!-;=?A-~]+", "an e-mail address such as probe@example.org")]
 Server = Annotated[str, Text(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):\d{1,5}", "HOST:PORT such as mail.example.org:993")]
 Tls = Literal["starttls", "implicit"]
 

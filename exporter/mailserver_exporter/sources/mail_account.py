@@ -18,6 +18,7 @@ from mailserver_exporter.sources.stages import Stages
 _IMPLICIT_TLS = (465, 993)
 _PAUSE = 15.0
 _FLAGGED = re.compile(rb'\((?P<flags>[^)]*)\) (?:"[^"]*"|NIL) (?P<name>.+)')
+_NO_FOLDER = {rb"\noselect", rb"\nonexistent"}
 # By name where the server does not tell (RFC 6154); what Dovecot, mailcow and others call it.
 _USUAL = {rb"\junk": ("Junk", "Spam", "INBOX.Junk", "INBOX.Spam"), rb"\sent": ("Sent",), rb"\trash": ("Trash",)}
 
@@ -104,10 +105,14 @@ class Mailbox:
                     self._imap.starttls(context)
             with stages("imap_auth"):
                 self._imap.authenticate("PLAIN", lambda _: _plain(account))
+                self._folders = self._special_folders()
         except BaseException:
             self._imap.shutdown()
             raise
-        self._folders = self._special_folders()
+
+    def hurry(self, seconds: float) -> None:
+        """Wait no longer than this for each of the server's answers."""
+        self._imap.sock.settimeout(seconds)
 
     def close(self) -> None:
         """Log out."""
@@ -156,7 +161,7 @@ class Mailbox:
         names = []
         for line in self._demand(self._imap.list()):
             match = _FLAGGED.match(line) if isinstance(line, bytes) else None
-            if match is None:
+            if match is None or _NO_FOLDER & set(match["flags"].lower().split()):
                 continue
             name = match["name"].decode(errors="replace").strip('"')
             names.append(name)

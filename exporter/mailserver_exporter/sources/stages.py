@@ -6,7 +6,11 @@ import contextlib
 import imaplib
 import smtplib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+
+
+# For what has to be done after there was no memory left.
+_RESERVE_BYTES = 8 << 20
 
 
 class StageError(Exception):
@@ -18,10 +22,15 @@ class StageError(Exception):
 
 
 class Stages:
-    """``seconds`` of each stage that was gone through; ``left`` is what remains until the end."""
+    """``seconds`` of each stage that was gone through; ``left`` is what remains until the end.
 
-    def __init__(self, seconds: float) -> None:
+    ``hide`` takes out of what a server said what nobody may read.
+    """
+
+    def __init__(self, seconds: float, hide: Callable[[str], str] = str) -> None:
         self.seconds: dict[str, float] = {}
+        self._hide = hide
+        self._reserve = bytearray(_RESERVE_BYTES)
         self._end = time.monotonic() + seconds
 
     def left(self, at_most: float) -> float:
@@ -37,22 +46,30 @@ class Stages:
         started = time.monotonic()
         try:
             yield
-        except (OSError, EOFError, smtplib.SMTPException, imaplib.IMAP4.error) as error:
-            raise StageError(stage, in_words(error)) from error
+        except MemoryError:
+            # smtplib and imaplib keep all that a server says, and still do now.
+            self._reserve = bytearray()
+            raise StageError(stage, "the server sends without end") from None
+        except (OSError, EOFError, smtplib.SMTPException, imaplib.IMAP4.error, UnicodeError) as error:
+            # Shortened when nothing secret is in it any more: half a password would not be recognised.
+            raise StageError(stage, _one_line(self._hide(_in_words(error)))) from error
         self.seconds[stage] = time.monotonic() - started
 
 
-def in_words(error: Exception) -> str:
-    """Return what a server or the network said, in one line."""
+def _in_words(error: Exception) -> str:
+    """Return what a server or the network said."""
+    if isinstance(error, UnicodeError):
+        # In its own words it shows what could not be encoded.
+        return "user name, password or address hold a character that the server cannot take"
     if isinstance(error, smtplib.SMTPResponseException):
         said = error.smtp_error
-        return _one_line(f"{error.smtp_code} {said.decode(errors='replace') if isinstance(said, bytes) else said}")
+        return f"{error.smtp_code} {said.decode(errors='replace') if isinstance(said, bytes) else said}"
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         code, said = next(iter(error.recipients.values()))
-        return _one_line(f"{code} {said.decode(errors='replace')}")
+        return f"{code} {said.decode(errors='replace')}"
     if isinstance(error, imaplib.IMAP4.error) and error.args and isinstance(error.args[0], bytes):
-        return _one_line(error.args[0].decode(errors="replace"))
-    return _one_line(str(getattr(error, "strerror", None) or error) or type(error).__name__)
+        return error.args[0].decode(errors="replace")
+    return str(getattr(error, "strerror", None) or error) or type(error).__name__
 
 
 def _one_line(text: str, limit: int = 200) -> str:
