@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
+import re
 import socket
 import ssl
 import time
@@ -182,6 +184,91 @@ def test_a_silent_port_delays_no_other() -> None:
     assert [result.up for result in results] == [False, False, False, True]
     assert results[3].seconds < 0.5
     assert took < 1.8
+
+
+# What is said before the answer that offers TLS, before the go-ahead, and before the handshake.
+STAGES = {
+    "smtp_starttls": (b"220 mx\r\n", b"250-mx\r\n250 STARTTLS\r\n", b"220 go\r\n"),
+    "imap_starttls": (b"* OK\r\n", b"* CAPABILITY STARTTLS\r\na OK\r\n", b"b OK\r\n"),
+    "pop3_starttls": (b"+OK\r\n", b"+OK\r\nSTLS\r\n.\r\n", b"+OK go\r\n"),
+    "sieve_starttls": (b'"STARTTLS"\r\nOK\r\n', b"OK\r\n"),
+}
+# One more line of an answer that goes on.
+MORE = {
+    "smtp_starttls": b"250-X\r\n",
+    "imap_starttls": b"* CAPABILITY X\r\n",
+    "pop3_starttls": b"X\r\n",
+    "sieve_starttls": b'"X"\r\n',
+    "https": b"X-Header: x\r\n",
+}
+
+
+@pytest.mark.parametrize("module", STAGES)
+def test_ten_thousand_lines_are_too_many_in_every_protocol(module: str) -> None:
+    greeting = () if module == "sieve_starttls" else STAGES[module][:1]
+    first = b"+OK\r\n" if module == "pop3_starttls" else b""
+    with listener(speaks(*greeting, first + MORE[module] * 10_000)) as port:
+        result = probe(port, module, require_tls=True, timeout=5)
+
+    assert (result.up, result.reason) == (False, "greeting")
+    assert result.message.startswith("more than 1000 lines while waiting for the ")
+    assert len(result.story) < 1010
+    assert result.seconds < 4
+
+
+@pytest.mark.parametrize("text", ["", "webmail"])
+def test_headers_without_end_are_cut_off(text: str, tmp_path: Path) -> None:
+    page = b"HTTP/1.1 200 OK\r\n" + MORE["https"] * 10_000
+    with listener(listeners.tls(tmp_path, speaks(b"", page))) as port:
+        [result] = Prober(5).run([Target("127.0.0.1", port, "https", text=text)])
+
+    assert result.up == (not text)
+    assert result.message.startswith("more than 1000 lines while waiting for the ")
+
+
+@pytest.mark.parametrize("secure", [False, True])
+@pytest.mark.parametrize("found", [True, False])
+def test_a_text_is_looked_for_at_the_start_of_a_page_of_ten_gigabytes(
+    secure: bool, found: bool, tmp_path: Path
+) -> None:
+    page = listeners.endless_page(b"HTTP/1.1 200 OK\r\n\r\n<h1>webmail</h1>")
+    with listener(listeners.tls(tmp_path, page) if secure else page) as port:
+        target = Target("127.0.0.1", port, "https" if secure else "http", text="webmail" if found else "SOGo")
+        [result] = Prober(5).run([target])
+
+    assert (result.up, result.reason) == ((True, None) if found else (False, "text"))
+    assert found or re.fullmatch(r"the page does not hold 'SOGo' in its first 2\d{5} bytes", result.message)
+    assert result.seconds < 4
+
+
+@pytest.mark.parametrize(
+    "last",
+    [listeners.reset, listeners.hang_up, listeners.silent, listeners.byte_a_second, listeners.endless_banner],
+    ids=["reset", "hangs up", "silent", "a byte a second", "endless"],
+)
+@pytest.mark.parametrize("module", STAGES)
+def test_whatever_a_server_does_at_whatever_stage_it_is_told_in_time_and_delays_no_other(
+    module: str, last: Behaviour
+) -> None:
+    stages = STAGES[module]
+    with contextlib.ExitStack() as stack:
+        ports = [stack.enter_context(listener(listeners.speaks_then(last, *stages[:n]))) for n in range(1, len(stages))]
+        # During the handshake, and with what is no handshake.
+        ports.append(stack.enter_context(listener(listeners.speaks_then(last, *stages))))
+        good = stack.enter_context(listener(GREETS))
+        targets = [Target("127.0.0.1", port, module, require_tls=True) for port in ports]
+        started = time.monotonic()
+        *bad, other = Prober(0.7, grace=0.3).run([*targets, Target("127.0.0.1", good, "smtp")])
+        took = time.monotonic() - started
+
+    assert took < 3
+    assert (other.up, other.message) == (True, "")
+    for result in bad:
+        assert not result.up
+        assert result.reason in ("timeout", "greeting", "tls"), result
+        assert result.message
+        assert result.message.isprintable()
+        assert result.phases["greeting"] > 0
 
 
 def test_leaves_no_socket_open(tmp_path: Path) -> None:

@@ -128,6 +128,33 @@ def speaks(*answers: bytes) -> Behaviour:
     return behaviour
 
 
+def speaks_then(last: Behaviour, *answers: bytes) -> Behaviour:
+    """Speak as ``speaks`` does, but behave as ``last`` when what comes next is received."""
+
+    def behaviour(connection: socket.socket, closing: threading.Event) -> None:
+        for answer in answers:
+            connection.sendall(answer)
+            if not connection.recv(4096):
+                return
+        last(connection, closing)
+
+    return behaviour
+
+
+def endless_page(start: bytes) -> Behaviour:
+    """Answer a request with ``start`` and ten gigabytes."""
+
+    def behaviour(connection: socket.socket, closing: threading.Event) -> None:
+        connection.recv(4096)
+        connection.sendall(start)
+        for _ in range(10_000):
+            if closing.is_set():
+                return
+            connection.sendall(b"x" * 1_000_000)
+
+    return behaviour
+
+
 def tls(folder: Path, behaviour: Behaviour, fault: str = "good") -> Behaviour:
     """Shake hands with a certificate of tests.support.certificates.FAULTS, then behave."""
     return tls_with(write(folder / f"{fault.replace(' ', '-')}.pem", fault), behaviour)
