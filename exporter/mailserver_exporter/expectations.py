@@ -7,15 +7,15 @@ adds to it; ``mailserver-exporter forget`` takes away, also while the exporter r
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import logging
-import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
+
+from mailserver_exporter import state_files
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +37,6 @@ class Expectations:
         self._stamp: tuple[int, int] | None = None
         # When the file, which could not be read or written, is to be written again; on the monotonic clock.
         self._again: float | None = None
-
-    @property
-    def remembers(self) -> bool:
-        """Whether anything may be written to the state directory."""
-        return self._remember
 
     def expect(self, kind: str, present: Iterable[str]) -> frozenset[str]:
         """Add what is present now and return everything that is expected of this kind.
@@ -116,7 +111,7 @@ class Expectations:
             change(self._known)
             return
         try:
-            with self._locked():
+            with state_files.locked(self.file.with_suffix(".lock")):
                 known = self._read() if self.file.exists() else self._known
                 if self._again is not None:
                     # What could not be written so far.
@@ -132,24 +127,9 @@ class Expectations:
             change(self._known)
             self._complain(f"cannot remember what was seen in {self.file}: {error.strerror or error}")
 
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
-
     def _write(self, known: dict[str, set[str]]) -> None:
-        temporary = self.file.with_suffix(".new")
         content = json.dumps({kind: sorted(names) for kind, names in sorted(known.items())}, indent=1)
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(content + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.file)
+        state_files.replace(self.file, f"{content}\n".encode())
         status = self.file.stat()
         self._stamp = (status.st_mtime_ns, status.st_ino)
 

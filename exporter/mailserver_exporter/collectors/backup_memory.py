@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mailserver_exporter import state_files
 from mailserver_exporter.collectors.backup_checks import Verdict, verdict
 from mailserver_exporter.collectors.backup_watch import Record, record
 from mailserver_exporter.sources import SourceError, files
@@ -47,11 +48,8 @@ class Memory:
         content = json.dumps({"records": records, "verdicts": verdicts}, sort_keys=True).encode()
         if content == self._saved or not self._remember:
             return
-        temporary = self._file.with_suffix(".new")
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(content)
-            temporary.replace(self._file)
+            state_files.replace(self._file, content)
         except OSError as error:
             complaint = f"cannot remember what was read of backups in {self._file}: {error.strerror}"
             if complaint != self._complaint:

@@ -14,7 +14,7 @@ from typing import Any
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from mailserver_exporter import errand
+from mailserver_exporter import errand, state_files
 from mailserver_exporter.collectors.base import Collector, Context, Detection, Schedule, thresholds
 from mailserver_exporter.finding import Finding, counted, shortened
 from mailserver_exporter.sources import SourceError, files
@@ -224,11 +224,8 @@ class Waiting:
     def _save(self, since: dict[str, float]) -> None:
         if not self._remember:
             return
-        temporary = self._file.with_suffix(".new")
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(since))
-            temporary.replace(self._file)
+            state_files.replace(self._file, json.dumps(since).encode())
         except OSError as error:
             complaint = f"cannot remember since when updates wait in {self._file}: {error.strerror}"
             if complaint != self._complaint:
