@@ -164,6 +164,18 @@ def test_one_bad_file_takes_no_other_along(tmp_path: Path, caplog: pytest.LogCap
     assert len(caplog.records) == told
 
 
+def test_a_file_whose_name_is_no_text_takes_no_other_along(tmp_path: Path) -> None:
+    write(tmp_path / "files", good=b"good 1\n")
+    (tmp_path / "files" / os.fsdecode(b"bad\xff.prom")).write_bytes(b"bad 1\n")
+    watched = collector(tmp_path)
+    found = Exposition.of(watched.collect())
+    assert found.value("good") == 1
+    assert found.value("node_textfile_scrape_error") == 1
+    assert [finding.detail for finding in watched.findings()] == [
+        f"{tmp_path}/files/bad\ufffd.prom: its name is not UTF-8"
+    ]
+
+
 def test_a_file_is_read_again_when_it_has_changed_and_not_before(tmp_path: Path) -> None:
     folder = tmp_path / "files"
     write(folder, a=b"a 1\n")

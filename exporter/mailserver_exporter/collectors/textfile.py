@@ -112,6 +112,11 @@ class TextfileCollector(Collector):
                     continue
                 for entry in entries:
                     path = f"{name}/{entry}"
+                    # It becomes a label, and those are text.
+                    shown = os.fsencode(path).decode(errors="replace")
+                    if shown != path:
+                        problems[shown] = ("its name is not UTF-8", "rename it")
+                        continue
                     try:
                         status = os.stat(self.context.host.path(path))
                     except OSError as error:
