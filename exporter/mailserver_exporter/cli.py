@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mailserver_exporter import __version__, cli_options, logs
 from mailserver_exporter.config import ConfigError, load
+from mailserver_exporter.finding import Finding
 from mailserver_exporter.host import Host
 
 EXIT_GOOD, EXIT_FINDING, EXIT_WRONG_USE = 0, 1, 2
@@ -94,16 +95,26 @@ def _parser() -> argparse.ArgumentParser:
         "probe",
         parents=[common],
         help="probe one port and tell what happened step by step",
-        description="Probe one port as the exporter does and tell each step with its time. "
-        "Exit status 0 when it is up, 1 when it is down.",
+        description="Probe one port as the exporter does and tell each step with its time, and what clients would\n"
+        "object to in its certificate. Exit status 0 when it is up and nobody would object, else 1.",
+        epilog="Examples:\n"
+        "  probe 993 --verbose               every line, the time of each phase, the certificate\n"
+        "  probe '[::1]:25'                  the same server over IPv6\n"
+        "  probe 587 --module smtp_starttls  STARTTLS must work, too\n"
+        "  probe 8443 --text SOGo            the page must hold it\n"
+        "  probe 10.0.0.5:465 --name mail.example.org",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     probe.add_argument("target", metavar="[HOST:]PORT", help="the host is 127.0.0.1 unless named")
     probe.add_argument("--module", help="what the port speaks, such as smtp_starttls (default: what it usually speaks)")
+    probe.add_argument("--name", default="", help="the server's name: what it is asked for, and its certificate for")
+    probe.add_argument("--path", default="/", help="of a web page (default /)")
+    probe.add_argument("--text", default="", help="what the page must hold")
     probe.add_argument(
         "--timeout", type=cli_options.seconds, default=5.0, metavar="S", help="seconds to wait (default 5)"
     )
     probe.add_argument("--json", action="store_true", help="for scripts")
-    probe.add_argument("--verbose", action="store_true", help="show every line that was said")
+    probe.add_argument("--verbose", action="store_true", help="show every line that was said, and what is well, too")
     probe.set_defaults(run=_probe)
 
     render = commands.add_parser(
@@ -324,10 +335,22 @@ def _probe(options: argparse.Namespace) -> int:
     from mailserver_exporter import probe_story
 
     try:
-        target = probe_story.target(options.target, options.module)
+        target = probe_story.target(
+            options.target, options.module, name=options.name, path=options.path, text=options.text
+        )
     except ValueError as error:
         print(error, file=sys.stderr)
         return EXIT_WRONG_USE
     result = probe_story.probe(target, options.timeout)
-    print(probe_story.as_json(result) if options.json else probe_story.as_text(result, verbose=options.verbose))
-    return EXIT_GOOD if result.up else EXIT_FINDING
+    findings: list[Finding] = []
+    if result.handshake is not None:
+        # Only here, because it costs 16 MiB.
+        from mailserver_exporter import probe_certificate
+
+        findings = probe_certificate.judge(target, load(options.config_file), _host(options), legacy=options.verbose)
+    if options.json:
+        print(probe_story.as_json(result, findings))
+    else:
+        print(probe_story.as_text(result, findings, verbose=options.verbose))
+    good = result.up and not any(finding.state == "bad" for finding in findings)
+    return EXIT_GOOD if good else EXIT_FINDING

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 
+from mailserver_exporter.finding import Finding
 from mailserver_exporter.sources.probe import MODULES, Prober, Result, Target
 
 # What a port usually speaks, IANA's registry of service names and ports.
@@ -21,10 +24,17 @@ USUAL = {
     4190: "sieve_starttls",
     8443: "https",
 }
+# What a dialogue notes, in words.
+_NOTES = {
+    "starttls": "offers STARTTLS:",
+    "auth_in_clear": "AUTH before TLS:",
+    "auth": "AUTH in TLS:",
+    "hsts": "HSTS:",
+}
 
 
-def target(address: str, module: str | None) -> Target:
-    """Return what ``HOST:PORT`` or ``PORT`` and a module, or none, stand for.
+def target(address: str, module: str | None, *, name: str = "", path: str = "/", text: str = "") -> Target:
+    """Return what ``HOST:PORT`` or ``PORT`` and a module, or none, stand for; the rest is as in Target.
 
     A module that was named must work as a whole: with ``smtp_starttls`` STARTTLS, too, not the greeting alone.
     Raises ValueError with what is allowed.
@@ -35,11 +45,17 @@ def target(address: str, module: str | None) -> Target:
     if module is None:
         if int(port) not in USUAL:
             raise ValueError(f"port {port} could speak anything; name it with --module: {', '.join(MODULES)}")
-        module = USUAL[int(port)]
-        return Target(host.strip("[]") or "127.0.0.1", int(port), module)
-    if module not in MODULES:
+        module, strict = USUAL[int(port)], False
+    elif module not in MODULES:
         raise ValueError(f"there is no module {module!r}; there are {', '.join(MODULES)}")
-    return Target(host.strip("[]") or "127.0.0.1", int(port), module, require_tls=module.endswith("_starttls"))
+    else:
+        strict = module.endswith("_starttls")
+    if (text or path != "/") and module not in ("http", "https"):
+        raise ValueError(f"--text and --path are for web servers, not for {module}")
+    if not path.startswith("/") or any(c.isspace() for c in path):
+        raise ValueError(f"{path!r} is no path such as /webmail")
+    host = host.strip("[]") or "127.0.0.1"
+    return Target(host, int(port), module, require_tls=strict, path=path, text=text, server_name=name)
 
 
 def probe(wanted: Target, timeout: float) -> Result:
@@ -48,8 +64,11 @@ def probe(wanted: Target, timeout: float) -> Result:
     return result
 
 
-def as_text(result: Result, *, verbose: bool = False) -> str:
-    """Tell the story for a person; ``verbose`` with every line that was said."""
+def as_text(result: Result, findings: Sequence[Finding] = (), *, verbose: bool = False) -> str:
+    """Tell the story for a person; ``verbose`` with every line that was said, all that was learned, and what is well.
+
+    ``findings`` are about the certificate.
+    """
     lines = [
         f"{step.seconds * 1000:9.1f} ms  {step.text}"
         for step in result.story
@@ -65,10 +84,32 @@ def as_text(result: Result, *, verbose: bool = False) -> str:
         verdict += (
             f"; certificate expires in {days:.1f} days" if days > 0 else f"; CERTIFICATE EXPIRED {-days:.1f} days ago"
         )
+    if verbose:
+        lines += _learned(result)
+    lines += _judged(finding for finding in findings if verbose or finding.state == "bad")
     return "\n".join([*lines, f"{result.target.label} {result.target.module}: {verdict}"])
 
 
-def as_json(result: Result) -> str:
+def _learned(result: Result) -> Iterator[str]:
+    if result.phases:
+        phases = [f"{phase} {seconds * 1000:.1f} ms" for phase, seconds in result.phases.items()]
+        yield f"{'phases':>12}  {', '.join(phases)}"
+    said = [
+        f"{words} {'yes' if result.notes[note] else 'no'}" for note, words in _NOTES.items() if note in result.notes
+    ]
+    if said:
+        yield f"{'server':>12}  {', '.join(said)}"
+
+
+def _judged(findings: Iterable[Finding]) -> Iterator[str]:
+    for finding in findings:
+        bad = "BAD: " if finding.state == "bad" else ""
+        text = f"{bad}{finding.detail}" + (f"; to mend it: {finding.remedy}" if finding.remedy else "")
+        # A certificate may hold anything.
+        yield f"{finding.subject:>12}  {''.join(c if c.isprintable() else '?' for c in text)}"
+
+
+def as_json(result: Result, findings: Sequence[Finding] = ()) -> str:
     """Return the same for a script."""
     return json.dumps(
         {
@@ -84,6 +125,7 @@ def as_json(result: Result) -> str:
             "ip_protocol": result.ip_protocol,
             "phases_seconds": {phase: round(seconds, 6) for phase, seconds in result.phases.items()},
             "notes": result.notes,
+            "certificate": [asdict(finding) for finding in findings],
             "steps": [{"seconds": round(step.seconds, 6), "text": step.text} for step in result.story],
         }
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 from collections.abc import Iterator
 
 import pytest
@@ -38,13 +39,44 @@ def test_understands_addresses(address: str, module: str | None, target: Target)
     assert probe_story.target(address, module) == target
 
 
-@pytest.mark.parametrize("arguments", [["nonsense"], ["host:0"], ["::1:25"], ["70000"], ["2525"], ["25", "--module=x"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["host:0"],
+        ["::1:25"],
+        ["70000"],
+        ["2525"],
+        ["25", "--module=x"],
+        ["25", "--text=x"],
+        ["443", "--path=x"],
+    ],
+)
 def test_wrong_use_is_told_and_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["probe", *arguments]) == 2
 
     output = capsys.readouterr()
     assert output.out == ""
     assert len(output.err.splitlines()) == 1
+
+
+def test_a_web_page_has_a_path_a_text_and_a_name() -> None:
+    found = probe_story.target("8443", None, name="mail.example.org", path="/SOGo", text="Login")
+
+    assert found == Target("127.0.0.1", 8443, "https", path="/SOGo", text="Login", server_name="mail.example.org")
+
+
+def test_help_teaches_by_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["probe", "--help"])
+
+    output = capsys.readouterr().out
+    assert caught.value.code == 0
+    for line in output.partition("Examples:")[2].splitlines():
+        if line.strip():
+            words = shlex.split(line.strip())
+            assert words[0] == "probe"
+            assert probe_story.target(words[1], "smtp_starttls" if "--module" in words else None)
 
 
 def test_tells_the_story_of_a_port_that_is_up(capsys: pytest.CaptureFixture[str]) -> None:

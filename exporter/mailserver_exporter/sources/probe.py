@@ -222,6 +222,9 @@ class _Probe:
         try:
             with self._phase("resolve"):
                 addresses = self._prober.addresses(self.target)
+            found = [str(address[0]) for _, address in addresses]
+            if found != [self.target.host]:
+                self._story.tell(f"{self.target.host} is at {', '.join(found)}")
             with self._phase("connect"):
                 yield from self.connection.connect(addresses)
             yield from self._converse(self._dialogue())

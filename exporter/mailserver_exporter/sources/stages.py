@@ -8,7 +8,6 @@ import smtplib
 import time
 from collections.abc import Callable, Iterator
 
-
 # For what has to be done after there was no memory left.
 _RESERVE_BYTES = 8 << 20
 
