@@ -30,6 +30,7 @@ PEERS = {
     "process_": ("client libraries", "https://prometheus.io/docs/instrumenting/writing_clientlibs/", False),
     "probe_": ("blackbox_exporter", f"{REPOSITORY}/prometheus/blackbox_exporter", True),
     "postfix_": ("postfix_exporter", f"{REPOSITORY}/Hsn723/postfix_exporter", True),
+    "apt_": ("apt_info.py", f"{REPOSITORY}/prometheus-community/node-exporter-textfile-collector-scripts", True),
     "f2b_": ("fail2ban-prometheus-exporter", "https://gitlab.com/hctrdev/fail2ban-prometheus-exporter", True),
 }
 _OWN = "mailserver_"
