@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from grafana_foundation_sdk.builders import bargauge, common, prometheus, stat, statetimeline, table, timeseries
 from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.models import common as kinds
@@ -9,14 +12,36 @@ from grafana_foundation_sdk.models import dashboard as models
 
 DATASOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 INSTANCE = 'instance=~"$instance"'
+_LETTERS = "ABCDEFGHIJ"
 _RED, _ORANGE, _YELLOW, _GREEN = "red", "orange", "yellow", "green"
 
 Query = tuple[str, str]
+# What a value is called, and in which colour.
+Words = Mapping[int, tuple[str, str]]
+YES_IS_GOOD: Words = {0: ("no", _RED), 1: ("yes", _GREEN)}
+YES_IS_BAD: Words = {0: ("no", _GREEN), 1: ("yes", _RED)}
+GOOD: Words = {-1: ("no answer", _ORANGE), 0: ("bad", _RED), 1: ("good", _GREEN)}
+LISTED: Words = {-1: ("no answer", _ORANGE), 0: ("not listed", _GREEN), 1: ("listed", _RED)}
+
+
+def limit(name: str) -> str:
+    """Return the query for a limit: the strictest of each severity where several things have one of their own."""
+    return f"min by (severity) (mailserver_threshold_{name}{{{INSTANCE}}})"
+
+
+def per_minute(counter: str, by: str, where: str = "") -> str:
+    """Return the query for what a counter counts in a minute by the labels ``by``; ``where`` ends in a comma."""
+    return f"60 * sum by ({by}) (rate({counter}{{{where}{INSTANCE}}}[$__rate_interval]))"
+
+
+def _mapping(words: Words) -> models.ValueMap:
+    shown = {str(value): models.ValueMappingResult(text=text, color=color) for value, (text, color) in words.items()}
+    return models.ValueMap(options=shown)
 
 
 def query(expression: str, legend: str, number: int = 0, *, instant: bool = False) -> prometheus.Dataquery:
     """Ask Prometheus; ``legend`` names the series."""
-    target = prometheus.Dataquery().expr(expression).legend_format(legend).ref_id("ABCDEFGHIJ"[number])
+    target = prometheus.Dataquery().expr(expression).legend_format(legend).ref_id(_LETTERS[number])
     target = target.datasource(DATASOURCE)
     return target.instant() if instant else target.range()
 
@@ -106,14 +131,16 @@ def lines(
     return panel
 
 
-def states(title: str, expression: str, legend: str, description: str, *, width: int = 12) -> statetimeline.Panel:
-    """Show over time whether each of several things was up (1) or down (0)."""
-    words = models.ValueMap(
-        options={
-            "0": models.ValueMappingResult(text="down", color=_RED),
-            "1": models.ValueMappingResult(text="up", color=_GREEN),
-        }
-    )
+def states(
+    title: str,
+    expression: str,
+    legend: str,
+    description: str,
+    *,
+    width: int = 12,
+    words: Words | None = None,
+) -> statetimeline.Panel:
+    """Show over time whether each of several things was up (1) or down (0), or what ``words`` call it."""
     return (
         statetimeline.Panel()
         .title(title)
@@ -121,7 +148,7 @@ def states(title: str, expression: str, legend: str, description: str, *, width:
         .datasource(DATASOURCE)
         .height(8)
         .span(width)
-        .mappings([words])
+        .mappings([_mapping(words or {0: ("down", _RED), 1: ("up", _GREEN)})])
         .show_value(kinds.VisibilityMode.NEVER)
         .row_height(0.8)
         .fill_opacity(70)
@@ -158,27 +185,105 @@ def bars(title: str, expression: str, legend: str, description: str, *, unit: st
     )
 
 
-def listing(title: str, expression: str, columns: dict[str, str], description: str, *, width: int = 24) -> table.Panel:
-    """Show labels as a table; ``columns`` maps label names to headings, in their order."""
+def listing(
+    title: str,
+    expressions: str | list[str],
+    columns: dict[str, str],
+    description: str,
+    *,
+    width: int = 24,
+    height: int = 6,
+) -> table.Panel:
+    """Show labels as a table; ``columns`` maps label names to headings, in their order.
+
+    With several queries, what agrees in the labels that they share is one row.
+    """
+    panel = table.Panel().title(title).description(description).datasource(DATASOURCE).height(height).span(width)
+    panel = panel.no_value("none")
+    asked = [expressions] if isinstance(expressions, str) else expressions
+    for place, expression in enumerate(asked):
+        panel = panel.with_target(query(expression, "", place, instant=True).format("table"))
+    transformations: list[tuple[str, dict[str, object]]] = [
+        ("filterFieldsByName", {"include": {"names": list(columns)}}),
+        *([("merge", dict[str, object]())] if len(asked) > 1 else []),
+        ("organize", {"indexByName": {name: place for place, name in enumerate(columns)}, "renameByName": columns}),
+    ]
+    for name, options in transformations:
+        panel = panel.with_transformation(models.DataTransformerConfig(id_val=name, options=options))
+    return panel
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: what a query answers, in a unit or in words."""
+
+    heading: str
+    expression: str
+    unit: str = ""
+    words: Words | None = None
+
+
+def figures(
+    title: str, columns: list[Column], labels: dict[str, str], description: str, *, width: int = 24, height: int = 8
+) -> table.Panel:
+    """Show one row for each set of ``labels`` (name: heading) and in it what each of several queries says of it."""
+    headings = {f"Value #{_LETTERS[place]}" if len(columns) > 1 else "Value": c for place, c in enumerate(columns)}
+    panel = (
+        table.Panel()
+        .title(title)
+        .description(description)
+        .datasource(DATASOURCE)
+        .height(height)
+        .span(width)
+        .no_value("not watched" if len(columns) == 1 else "-")
+    )
+    for place, column in enumerate(columns):
+        panel = panel.with_target(query(column.expression, "", place, instant=True).format("table"))
+        properties = [models.DynamicConfigValue(id_val="unit", value=column.unit)] if column.unit else []
+        if column.words:
+            properties += [
+                models.DynamicConfigValue(id_val="mappings", value=[_mapping(column.words)]),
+                models.DynamicConfigValue(id_val="custom.cellOptions", value=kinds.TableColorTextCellOptions()),
+            ]
+        if properties:
+            panel = panel.override_by_name(column.heading, properties)
+    names = {**labels, **{name: column.heading for name, column in headings.items()}}
+    return panel.with_transformation(models.DataTransformerConfig(id_val="merge", options={})).with_transformation(
+        models.DataTransformerConfig(
+            id_val="organize",
+            options={
+                "excludeByName": {"Time": True},
+                "indexByName": {name: position for position, name in enumerate(names)},
+                "renameByName": names,
+            },
+        )
+    )
+
+
+def matrix(
+    title: str, expression: str, row: str, column: str, description: str, *, words: Words, width: int = 24
+) -> table.Panel:
+    """Show a value for each pair of two labels, in words."""
     return (
         table.Panel()
         .title(title)
         .description(description)
         .datasource(DATASOURCE)
-        .height(6)
+        .height(8)
         .span(width)
-        .no_value("none")
+        .no_value("not watched")
+        .mappings([_mapping(words)])
+        .cell_options(kinds.TableColorTextCellOptions())
+        .thresholds(
+            builders.ThresholdsConfig()
+            .mode(models.ThresholdsMode.ABSOLUTE)
+            .steps([models.Threshold(color="text", value=None)])
+        )
         .with_target(query(expression, "", instant=True).format("table"))
         .with_transformation(
-            models.DataTransformerConfig(id_val="filterFieldsByName", options={"include": {"names": list(columns)}})
-        )
-        .with_transformation(
             models.DataTransformerConfig(
-                id_val="organize",
-                options={
-                    "indexByName": {name: position for position, name in enumerate(columns)},
-                    "renameByName": columns,
-                },
+                id_val="groupingToMatrix",
+                options={"rowField": row, "columnField": column, "valueField": "Value", "emptyValue": "empty"},
             )
         )
     )
