@@ -17,6 +17,7 @@ from mailserver_exporter.collectors.blocklists import BlocklistsCollector
 from mailserver_exporter.collectors.certificates import CertificatesCollector
 from mailserver_exporter.collectors.dns import DnsCollector
 from mailserver_exporter.collectors.processes import ProcessesCollector
+from mailserver_exporter.collectors.roundtrip import RoundtripCollector
 from mailserver_exporter.collectors.updates import UpdatesCollector
 from mailserver_exporter.sources import adjtimex
 
@@ -44,7 +45,9 @@ def hurry() -> None:
         # What is asked once an hour.
         asking.schedule = replace(asking.schedule, every=ASKING)
         asking.max_age = 0.0
-    CertificatesCollector.schedule = replace(CertificatesCollector.schedule, every=ASKING)
+    for looking in (CertificatesCollector, RoundtripCollector):
+        looking.schedule = replace(looking.schedule, every=ASKING)
+    RoundtripCollector.seconds = 5.0
     web.SCRAPE_OFFSET_SECONDS = SENDING
 
 

@@ -31,6 +31,8 @@ _SETTINGS = {
     "system": {"enabled": False},
     "limits": {
         **dict.fromkeys(("cpu_usage_ratio", "memory_usage_ratio", "load_per_core"), _OFF),
+        # Six hours are six minutes here, so that one fault would make the next look unreliable.
+        "roundtrip_failed_ratio": {"warning": None},
         # Of one program, whose log something always writes to here.
         "security_update_age_seconds": {"warning": "1s"},
         "log_silence_seconds": {"overrides": {"php-fpm": {"warning": "10s"}}},

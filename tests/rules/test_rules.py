@@ -75,6 +75,7 @@ def test_what_the_runbooks_forget_is_named_as_it_is_remembered() -> None:
         "PROJECT/SERVICE",
         "HOST:PORT/MODULE",
         "LOG:PROGRAM",
+        "synchronised",
     }
     for page in rulefiles.RUNBOOKS.glob("*.md"):
         names = set(re.findall(r"mailserver-exporter forget ([^`]+?)(?: --kind \w+)?`", page.read_text()))

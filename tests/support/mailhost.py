@@ -18,10 +18,9 @@ from tests.support import dns
 from tests.support.backups import DAY, backup, dated, packed, tar
 from tests.support.certificates import write, write_authority, write_chain
 from tests.support.docker_engine import IMAGE, DockerEngine, docker_compose
-from tests.support.dovecot import Dovecot
 from tests.support.fail2ban import Fail2ban
+from tests.support.mailserver import MailServer
 from tests.support.nginx import Nginx
-from tests.support.postfix import Postfix
 from tests.support.systemd import Systemd
 
 PROJECT = "mailstack"
@@ -57,6 +56,14 @@ services:
 """
 
 
+# The probe mailbox; who sends from this machine needs no password.
+PROBE, PROBE_PASSWORD = "probe@example.org", "the probe's own"
+_POSTFIX = {
+    "mynetworks": "127.0.0.0/8",
+    "smtpd_recipient_restrictions": "permit_mynetworks, permit_sasl_authenticated, reject",
+}
+
+
 class MailHost:
     """The host; starts with the ``with`` block and leaves nothing behind."""
 
@@ -75,6 +82,7 @@ class MailHost:
         self.authority = self.folder / "authority.pem"
         self.debian = self.folder / "debian"
         self.textfiles = self.folder / "textfiles"
+        self.probe_password = self.folder / "probe-password"
         self._cleanup = contextlib.ExitStack()
 
     def __enter__(self) -> MailHost:
@@ -102,8 +110,10 @@ class MailHost:
         write_chain(self.certificate)
         write_authority(self.authority)
         self.renew_web_certificate()
-        self.postfix = enter(Postfix(certificate=self.certificate))
-        self.dovecot = enter(Dovecot(certificate=self.certificate))
+        self.probe_password.touch(mode=0o600)
+        self.probe_password.write_text(PROBE_PASSWORD + "\n")
+        server = enter(MailServer(self.certificate, {PROBE: PROBE_PASSWORD}, _POSTFIX))
+        self.postfix, self.dovecot = server.postfix, server.dovecot
         self.nginx = enter(Nginx(certificate=self.web_certificate))
         self.fail2ban = enter(Fail2ban())
         self.dns = enter(dns.Authority(dns.mail_zones()))
@@ -194,12 +204,23 @@ class MailHost:
             {"port": self.dovecot.sieve_port, "protocol": "sieve", "tls": "starttls"},
             {"port": self.nginx.https_port, "protocol": "https", "tls": "implicit"},
         ]
+        mailbox = {
+            "address": PROBE,
+            "password_file": str(self.probe_password),
+            "smtp": f"127.0.0.1:{self.postfix.submission_port}",
+            "smtp_tls": "starttls",
+            "imap": f"127.0.0.1:{self.dovecot.imaps_port}",
+            "imap_tls": "implicit",
+        }
         return {
             "mail_stack": {"kind": "none"},
             "filesystem": {"mountpoints": [str(self.small)]},
             "containers": {"socket": str(self.docker.socket)},
             "queue": {"directory": str(self.postfix.queue)},
             "ports": {"targets": ports},
+            "roundtrip": mailbox,
+            # Outside is here, too.
+            "roundtrip_outside": mailbox,
             "certificates": {
                 "name": "localhost",
                 "files": [str(self.certificate), str(self.web_certificate)],

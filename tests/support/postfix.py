@@ -131,7 +131,9 @@ class Postfix:
         if self.certificate is not None:
             settings["smtpd_tls_chain_files"] = str(self.certificate)
             settings["smtpd_tls_security_level"] = "may"
-            settings["smtpd_tls_protocols"] = settings["smtpd_tls_mandatory_protocols"] = "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1"
+            settings["smtpd_tls_protocols"] = settings["smtpd_tls_mandatory_protocols"] = (
+                "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1"
+            )
             listeners.append((self.smtps_port, " -o smtpd_tls_wrappermode=yes"))
             listeners.append((self.submission_port, " -o smtpd_tls_security_level=encrypt"))
         settings.update(self._settings)

@@ -40,6 +40,7 @@ def test_the_defaults_are_the_admins_stated_wishes() -> None:
         "queue_messages": {"warning": 10, "critical": 50},
         "queue_oldest_message_age_seconds": {"warning": 3600, "critical": 14400},
         "roundtrip_duration_seconds": {"warning": 30},
+        "roundtrip_failed_ratio": {"warning": 0.06, "critical": 0.144},
         "certificate_remaining_seconds": {"warning": 1814400, "critical": 604800},
         "sshd_failures": {"info": 100, "warning": 500},
         "dovecot_login_failures": {"warning": 300},

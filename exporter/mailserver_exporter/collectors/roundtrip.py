@@ -141,6 +141,7 @@ class RoundtripCollector(_OfMailboxes):
     mailserver_roundtrip_attempts_total{loop="local"} 17
     mailserver_roundtrip_failures_total{loop="local"} 0
     mailserver_threshold_roundtrip_duration_seconds{loop="local",severity="warning"} 30
+    mailserver_threshold_roundtrip_failed_ratio{loop="local",severity="critical"} 0.144
     """
 
     name = "roundtrip"
@@ -151,9 +152,16 @@ class RoundtripCollector(_OfMailboxes):
         return {"local": {"sender": self._section, "recipient": self._section}}
 
     def _limits(self) -> Iterator[Metric]:
-        limit = self.context.config.limits.roundtrip_duration_seconds
+        limits, labels = self.context.config.limits, {"loop": "local"}
         yield thresholds(
-            "roundtrip_duration_seconds", "Limit of the time that a message takes.", [({"loop": "local"}, limit)]
+            "roundtrip_duration_seconds",
+            "Limit of the time that a message takes.",
+            [(labels, limits.roundtrip_duration_seconds)],
+        )
+        yield thresholds(
+            "roundtrip_failed_ratio",
+            "Limit of the ratio of messages that do not arrive: within an hour critical, within six a warning.",
+            [(labels, limits.roundtrip_failed_ratio)],
         )
 
 

@@ -128,6 +128,8 @@ class Limits:
     queue_messages: Limit = Limit(warning=10, critical=50)
     queue_oldest_message_age_seconds: DurationLimit = DurationLimit(warning=3600, critical=4 * 3600)
     roundtrip_duration_seconds: DurationLimit = DurationLimit(warning=30)
+    # 6 and 14.4 times what 99 % would allow: a slow burn and a fast one.
+    roundtrip_failed_ratio: RatioLimit = RatioLimit(warning=0.06, critical=0.144)
     certificate_remaining_seconds: RemainingLimit = RemainingLimit(warning=21 * 86400, critical=7 * 86400)
     bounced_ratio: RatioLimit = RatioLimit(warning=0.1, critical=0.5)
     deferred_ratio: RatioLimit = RatioLimit(warning=0.5)

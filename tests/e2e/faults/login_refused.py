@@ -1,0 +1,16 @@
+"""Dovecot does not know anybody any more: the probe mailbox is refused."""
+
+from __future__ import annotations
+
+from tests.e2e.world import World
+from tests.support.mailhost import PROBE, PROBE_PASSWORD
+
+EXPECTED = [("MailLoginFailing", "critical")]
+
+
+def inject(world: World) -> None:
+    world.dovecot.let_in({})
+
+
+def recover(world: World) -> None:
+    world.dovecot.let_in({PROBE: PROBE_PASSWORD})
