@@ -29,9 +29,9 @@ def line(number: int) -> bytes:
     return b"postfix/qmgr[7]: %010X: removed" % number
 
 
-def exporter(folder: Path, settings: str, *arguments: str) -> Exporter:
-    """Return an exporter that reads logs alone, and more often than as shipped."""
-    made = Exporter(folder, ONLY_LOGS + settings, arguments=arguments)
+def exporter(folder: Path, settings: str, *arguments: str, saving: str = "") -> Exporter:
+    """Return an exporter that reads logs alone, more often than as shipped; ``saving`` is told to hurried_logs.py."""
+    made = Exporter(folder, ONLY_LOGS + settings, arguments=arguments, environment={"SAVING": saving})
     made.command[1:3] = [str(HURRIED)]
     return made
 
@@ -114,8 +114,11 @@ class Writer:
             raise
 
 
-def assert_nothing_is_lost_or_doubled(exporter: Exporter, writer: Writer, seed: int = 0) -> int:
-    """Kill the exporter at random points while ``writer`` writes; return how often. Raises AssertionError."""
+def assert_nothing_is_lost_or_doubled(exporter: Exporter, writer: Writer, seed: int = 0, patience: float = 60) -> int:
+    """Kill the exporter at random points while ``writer`` writes; return how often.
+
+    Raises AssertionError, where lines are missing after ``patience`` seconds.
+    """
     chance = random.Random(seed)
     kills = 0
     with exporter, Reader(exporter.url) as reader:
@@ -130,7 +133,7 @@ def assert_nothing_is_lost_or_doubled(exporter: Exporter, writer: Writer, seed: 
         wait_for(
             "every line is counted",
             lambda: reader.increase >= writer.written or not exporter.running(),
-            60,
+            patience,
         )
         # What is counted twice comes now.
         scrapes, runs = reader.scrapes, 10

@@ -116,13 +116,15 @@ class LogsCollector(Collector):
         self._find_next = time.monotonic() + _FIND_SECONDS
 
     def _read(self, state: LogState) -> None:
-        """Read all sources in turn until there is nothing more, or the time is up."""
+        """Read all sources in turn, once at least, until there is nothing more or the time is up."""
         end = time.monotonic() + _RUN_SECONDS
         left = dict(self._sources)
-        while left and time.monotonic() < end:
+        while left:
             for name, source in list(left.items()):
                 if not source.read(self._finder, state):
                     del left[name]
+            if time.monotonic() > end:
+                break
 
     def _families(self, state: LogState) -> Iterator[Metric]:
         up = GaugeMetricFamily("mailserver_log_source_up", "Whether the log can be read.", labels=["source"])
