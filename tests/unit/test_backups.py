@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mailserver_exporter import backup_mark
 from mailserver_exporter.sources import SourceError, backup_folder, backup_names
 from tests.support.backups import DAY, Watched, aged, backup, dated, packed, tar
 
@@ -222,6 +223,19 @@ def test_a_part_that_never_comes_is_missed_in_the_end(tmp_path: Path, root: Path
     backup(configs / dated(0), {"etc.tar.gz": ETC})
     watched.settled("configs", 13)
     assert parts(watched, "configs") == {"etc.tar.gz": 1, "db.sql.gz": 0}
+    assert watched.finding("configs").startswith("bad: /srv/backups/configs: 13 whole, without db.sql.gz, ")
+
+
+def test_a_failure_that_was_reported_since_the_newest_backup_is_told(tmp_path: Path, root: Path, configs: Path) -> None:
+    watched = Watched(tmp_path, rootfs=root)
+    watched.settled("configs", 12)
+    state = watched.context.config.state_directory
+    backup_mark.note(state, "configs", "failed")
+    watched.look()
+    assert watched.finding("configs") == "bad: the newest attempt was reported as failed"
+    backup_mark.note(state, "configs", "succeeded")
+    watched.look()
+    assert watched.finding("configs").startswith("good: ")
 
 
 def test_a_part_that_was_usual_is_expected_after_a_restart_until_it_is_let_go(

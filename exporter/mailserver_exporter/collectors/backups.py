@@ -18,7 +18,7 @@ from mailserver_exporter.collectors.backup_memory import Memory
 from mailserver_exporter.collectors.backup_sets import BackupSet, has_part, named
 from mailserver_exporter.collectors.backup_watch import Look, Watch, median
 from mailserver_exporter.collectors.base import Collector, Context, Detection, Schedule, thresholds
-from mailserver_exporter.finding import Finding
+from mailserver_exporter.finding import Finding, shortened
 from mailserver_exporter.settings.limits import BackupAgeLimit, DurationLimit
 from mailserver_exporter.sources import SourceError, backup_marks
 from mailserver_exporter.sources.backup_marks import Mark
@@ -290,10 +290,15 @@ class BackupsCollector(Collector):
         )
 
     def _finding(self, known: _Known) -> Finding:
-        subject, look = f"backup {known.name}", known.look
+        subject, look, mark = f"backup {known.name}", known.look, known.mark
+        newest = known.whole.whole[0][1].made if known.whole else 0.0
+        if mark.failed > max(mark.succeeded, newest):
+            return Finding(subject, "bad", "the newest attempt was reported as failed", "see the log of what makes it")
         if known.set is None:
-            told = "reported by backup-mark" if known.mark.succeeded else "not found any more, and never reported"
-            return Finding(subject, "good" if known.mark.succeeded else "bad", told)
+            if mark.succeeded:
+                return Finding(subject, "good", "reported by backup-mark")
+            remedy = f"mailserver-exporter forget {known.name}, if it is made no more"
+            return Finding(subject, "bad", "not found any more, and never reported", remedy)
         path = known.set.path
         if not isinstance(look, Look):
             reason = look.strerror if isinstance(look, OSError) and look.strerror else look
@@ -303,11 +308,15 @@ class BackupsCollector(Collector):
         told += f", {look.unfinished} being written" if look.unfinished else ""
         told += f", {look.in_future} dated in the future and not counted" if look.in_future else ""
         if not look.whole:
-            return Finding(subject, "bad", told)
+            return Finding(subject, "bad", told, f"make one; ls -la {path} shows what is there")
+        names = look.whole[0][1].names
+        missing = [part for part in self._parts(known.set, look) if not has_part(known.set, names, part)]
+        told += f", without {shortened(missing)}" if missing else ""
         verdict = self._checks.of_newest(known.name, look)
         remedy = "apt install zstd" if "program zstd" in verdict.detail else ""
-        bad = verdict.result == "broken" or bool(remedy)
-        return Finding(subject, "bad" if bad else "good", f"{told}, {verdict.result}: {verdict.detail}", remedy)
+        if verdict.result == "broken" or missing:
+            remedy = f"make a new one, and see whether all of it is there: ls -la {path}"
+        return Finding(subject, "bad" if remedy else "good", f"{told}, {verdict.result}: {verdict.detail}", remedy)
 
 
 def _stretched(limit: BackupAgeLimit, known: _Known) -> DurationLimit:
