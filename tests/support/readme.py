@@ -115,7 +115,7 @@ def readable(summary: str) -> str:
     text = re.sub(r"\{\{ *(?:\$labels|\.Labels)\.(\w+)[^}]*\}\}", r"*\1*", text)
     text = re.sub(r"\{\{[^}]*humanizePercentage[^}]*\}\}", "*N %*", text)
     text = re.sub(r"\{\{[^}]*humanizeDuration[^}]*\}\}", "*a time*", text)
-    text = re.sub(r"\{\{ *\$value[^}]*\}\}", "*N*", text)
+    text = re.sub(r"\{\{ *(?:\$value|\.Value)[^}]*\}\}", "*N*", text)
     assert "{{" not in text, f"tests/support/readme.py cannot make this readable: {summary}"
     return re.sub(r"\s+", " ", text).strip()
 
