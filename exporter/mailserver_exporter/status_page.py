@@ -58,12 +58,22 @@ def _collector_rows(app: App) -> Iterable[tuple[str, str, str]]:
         if not state.watched:
             yield name, "<span class=off>not watched</span>", f"<span class=off>{escape(state.detection.detail)}</span>"
         elif outcome.error:
-            remedy = f"<br><small>{escape(outcome.remedy)}</small>" if outcome.remedy else ""
-            yield name, "<span class=bad>failed</span>", escape(outcome.error) + remedy
+            yield name, "<span class=bad>failed</span>", _problem(outcome.error, outcome.remedy)
         else:
             took = f"{outcome.seconds * 1000:.1f} ms"
             detail = state.collector.found() or state.detection.detail
             yield name, "<span class=good>works</span>", f"{escape(detail)} <small>({took})</small>"
+            for finding in state.collector.findings():
+                if finding.state == "bad":
+                    yield (
+                        escape(finding.subject),
+                        "<span class=bad>bad</span>",
+                        _problem(finding.detail, finding.remedy),
+                    )
+
+
+def _problem(what: str, remedy: str) -> str:
+    return escape(what) + (f"<br><small>{escape(remedy)}</small>" if remedy else "")
 
 
 def _limit_rows(limits: Limits) -> Iterable[tuple[str, str]]:

@@ -6,14 +6,19 @@ import gzip
 import json
 import os
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.support import log_race
 from tests.support.journald import Journald
 from tests.support.processes import wait_for
+from tests.support.tools import ROOT
 
 HEADER = b"2026-11-22T03:13:51.123456+00:00 mail "
 
@@ -101,6 +106,48 @@ def test_it_would_be_seen_if_counts_were_shown_before_they_are_saved(tmp_path: P
     exporter = log_race.exporter(tmp_path / "exporter", settings, saving=saving)
     with pytest.raises(AssertionError, match=r"after \d+ kills|every line is counted"):
         log_race.assert_nothing_is_lost_or_doubled(exporter, writer, patience=5)
+
+
+def test_a_log_that_cannot_be_read_is_told_on_the_status_page_and_by_check(tmp_path: Path) -> None:
+    path, gone = tmp_path / "mail.log", tmp_path / "gone.log"
+    path.touch()
+    exporter = log_race.exporter(tmp_path / "exporter", f"logs: {{sources: {{postfix: {path}, sshd: {gone}}}}}\n")
+    up = "mailserver_log_source_up"
+    with exporter:
+        wait_for("the logs are looked at", lambda: exporter.scrape().all(up))
+        found = exporter.scrape()
+        assert (found.value(up, source=str(path)), found.value(up, source=str(gone))) == (1, 0)
+        assert found.value("mailserver_collector_success", collector="logs") == 1
+        page = requests.get(exporter.url, timeout=10).text
+        command = [sys.executable, "-m", "mailserver_exporter", "check", f"--config.file={exporter.config}"]
+        told = subprocess.run(
+            command, capture_output=True, text=True, check=False, env={"PYTHONPATH": str(ROOT / "exporter")}
+        ).stdout
+    row = f"<td>log {gone}</td><td><span class=bad>bad</span></td><td>{gone}: No such file or directory"
+    assert row in page
+    for text in (page, told):
+        assert "name where the log is now in logs.sources" in text
+    assert f"{gone}: No such file or directory" in told.partition("Needs your attention")[2]
+
+
+def test_lines_are_counted_once_through_reloads(tmp_path: Path) -> None:
+    path = tmp_path / "mail.log"
+    path.touch()
+    exporter = log_race.exporter(tmp_path / "exporter", f"logs: {{sources: {{postfix: {path}, sshd: none}}}}\n")
+    writer = log_race.Writer(lambda lines: append(path, lines), lambda: rename(path))
+    reloads = 0
+    with exporter, log_race.Reader(exporter.url) as reader:
+        wait_for("the log is followed", lambda: reader.scrapes, 30)
+        writer.start()
+        while not writer.done:
+            assert requests.post(f"{exporter.url}/-/reload", timeout=20).status_code == 200
+            reloads += 1
+            time.sleep(0.3)
+        wait_for("every line is counted", lambda: reader.increase >= writer.written, 30)
+        scrapes = reader.scrapes
+        wait_for("it goes on reading", lambda: reader.scrapes > scrapes + 10)
+    assert reader.increase == writer.written
+    assert reloads >= 5
 
 
 def test_the_journal_is_counted_once_through_ten_rotations_and_many_kills(tmp_path: Path) -> None:
