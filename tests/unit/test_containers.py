@@ -86,6 +86,8 @@ def test_figures_of_version_2_are_named_as_cadvisor_names_them(machine: Machine)
     assert found.value("container_oom_events_total", name="postfix", image=image) == 2
     assert not found.all("container_spec_cpu_quota")
     assert found.value("container_scrape_error") == 0
+    assert machine.collector.found() == "2 containers, 2 of them running"
+    assert list(machine.collector.findings()) == []
 
 
 def test_a_half_written_file_leaves_out_that_container_only_and_is_told_once(
@@ -105,6 +107,7 @@ def test_a_half_written_file_leaves_out_that_container_only_and_is_told_once(
     [record] = caplog.records
     assert "'postfix'" in record.getMessage()
     assert "memory.stat" in record.getMessage()
+    assert ["postfix: " in finding.detail for finding in machine.collector.findings()] == [True]
 
     (machine.folder(ID) / "memory.stat").write_text(FILES["memory.stat"])
     found = machine.look()

@@ -93,13 +93,18 @@ def test_a_port_has_no_series_until_it_greets_and_never_loses_them(
         monkeypatch.setattr(mail_ports, "PORTS", ((port, "SMTP_PORT", "smtp_starttls"),))
         collector = PortsCollector(context(tmp_path, rootfs=bare))
         quiet = Exposition.of(collector.collect())
+        assert (collector.found(), list(collector.findings())) == ("no port has answered yet", [])
         server.now = GREETS
         up = Exposition.of(collector.collect())
+        assert (collector.found(), list(collector.findings())) == ("1 of 1 answer", [])
     down = Exposition.of(collector.collect())
 
     assert quiet.all("probe_success") == []
     assert [s.value for s in up.all("probe_success")] == [1]
     assert [s.value for s in down.all("probe_success")] == [0]
+    [told] = collector.findings()
+    assert told.detail.startswith(f"127.0.0.1:{port}/smtp_starttls is down: ")
+    assert told.remedy == f"mailserver-exporter probe 127.0.0.1:{port} --module smtp_starttls tells what happens"
 
 
 def test_a_port_is_expected_across_restarts(bare: Path, tmp_path: Path) -> None:

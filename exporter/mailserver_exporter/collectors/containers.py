@@ -13,6 +13,7 @@ from prometheus_client.metrics_core import Metric
 from mailserver_exporter.collectors import container_metrics
 from mailserver_exporter.collectors.base import Collector, Context, Detection, Schedule, thresholds
 from mailserver_exporter.collectors.expected_services import ExpectedServices, compose_names
+from mailserver_exporter.finding import Finding, counted
 from mailserver_exporter.sources import SourceError, cgroup
 from mailserver_exporter.sources.container_resources import ResourceReader, Resources
 from mailserver_exporter.sources.docker_engine import HEALTH, STATES, Container, Engine, Listed
@@ -57,6 +58,8 @@ class ContainersCollector(Collector):
         self._oom = OomCounter()
         self._broken: dict[str, str] = {}
         self._blind = 0
+        self._newest = ""
+        self._down: list[tuple[str, str]] = []
 
     def detect(self) -> Detection:
         """Look for the Docker socket."""
@@ -90,6 +93,7 @@ class ContainersCollector(Collector):
                 "in a container, run with the host's pid namespace or mount the host's /proc"
             )
         self._tell(broken)
+        self._newest = f"{counted(len(found), 'container')}, {len(running)} of them running"
         yield from _states(found)
         yield from self._running([container for _, container in found], figures)
         yield GaugeMetricFamily(
@@ -100,9 +104,23 @@ class ContainersCollector(Collector):
             "Whether a container of a service that should exist runs (or has ended well, where it only runs once).",
             labels=["project", "service"],
         )
-        for project, service, good in self._services.states(found):
+        services = list(self._services.states(found))
+        for project, service, good in services:
             up.add_metric([project, service], good)
+        self._down = [(project, service) for project, service, good in services if not good]
         yield up
+
+    def found(self) -> str:
+        """Say how many containers there are."""
+        return self._newest
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield a line for each service without a container that runs, and for each that could not be read."""
+        for project, service in self._down:
+            remedy = f"docker compose -p {project} up -d {service}; docker compose -p {project} logs {service}"
+            yield Finding("containers", "bad", f"service {service} of {project} does not run", remedy)
+        for name, problem in sorted(self._broken.items()):
+            yield Finding("containers", "bad", f"{name}: {problem}")
 
     def close(self) -> None:
         """Close the connection to the engine and the files of its containers."""

@@ -13,6 +13,7 @@ from prometheus_client.metrics_core import Metric
 from mailserver_exporter.collectors import port_metrics
 from mailserver_exporter.collectors.base import Collector, Context, Detection, Schedule, thresholds
 from mailserver_exporter.collectors.mail_ports import IPV6_LOOPBACK, MailPorts
+from mailserver_exporter.finding import Finding
 from mailserver_exporter.sources.probe import Prober, Result, Target
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class PortsCollector(Collector):
         self._all_is_well = all(result.up and not result.message for result in results)
         for result in results:
             self._tell(result)
+        self._told = {result.target.name: self._told[result.target.name] for result in results}
         shaken = {result.target.name for result in results if result.notes.get("starttls") and result.handshake}
         # Who writes down that a port speaks STARTTLS wants to be told when it does not.
         named = {target.name for target in watched.targets.values() if target.require_tls}
@@ -81,6 +83,19 @@ class PortsCollector(Collector):
                 if result.expiry is not None
             ],
         )
+
+    def found(self) -> str:
+        """Say how many ports greet."""
+        up = sum(up for up, _ in self._told.values())
+        return f"{up} of {len(self._told)} answer" if self._told else "no port has answered yet"
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield a line for each port that is down, or up with a fault."""
+        for name, (up, message) in sorted(self._told.items()):
+            if message or not up:
+                address, _, module = name.partition("/")
+                remedy = f"mailserver-exporter probe {address} --module {module} tells what happens"
+                yield Finding("ports", "bad", f"{name} is {'up, but' if up else 'down'}: {message}", remedy)
 
     def _probe(self, targets: Collection[Target]) -> list[Result]:
         """Probe, or return what is known from a moment ago."""
