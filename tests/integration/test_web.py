@@ -262,7 +262,11 @@ def test_a_wrong_environment_variable_is_wrong_use(tmp_path: Path, name: str, va
 
 
 def test_check_says_what_is_watched_and_exits_by_what_it_found(tmp_path: Path) -> None:
-    exporter = Exporter(tmp_path, QUIET + "limits: {load_per_core: {info: null}}\n")
+    # What needs attention on the machine that the tests run on is its own affair.
+    others = "".join(
+        f"{name}: {{enabled: false}}\n" for name in ("updates", "certificates", "backups", "systemd", "dns")
+    )
+    exporter = Exporter(tmp_path, f"{QUIET}{others}limits: {{load_per_core: {{info: null}}}}\n")
     command = [*exporter.command[:3], "check", "--measure-only", f"--config.file={exporter.config}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
