@@ -8,7 +8,7 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -378,31 +378,69 @@ def test_an_errand_gets_no_more_memory_than_the_container_has_beside_the_exporte
     assert (status, b"MemoryError" in said) == (1, True), said
 
 
-def test_zombies_are_reaped_from_a_container_with_the_rights_that_the_unit_names(stack: Stack) -> None:
+# Its children end before it listens to them; then it collects all when it is told of one.
+PARENT = """
+import os, signal, time
+def collect(number, frame):
+    for _ in range(2): os.waitpid(-1, os.WNOHANG)
+for _ in range(2): os.fork() or os._exit(0)
+time.sleep(0.3)
+signal.signal(signal.SIGCHLD, collect)
+print("ready", flush=True)
+while True: time.sleep(1)
+"""
+
+
+def reap(stack: Stack, folder: Path, *more: str, pid: str = "host", options: Sequence[str] = ()) -> Any:
+    """Run what the shipped unit says for an exporter in a container, and return what it says."""
     unit = (ROOT / "compose/reap-zombies/mailserver-exporter-reap-zombies.service").read_text()
-    [documented] = re.findall(r"ExecStart=(docker run .*?reap-zombies) --apply", re.sub(r"\\\n#\s*", "", unit))
-    breeder = stack.engine.client().containers.run(
-        IMAGE, ["sh", "-c", "sleep 0 & sleep 0 & exec sleep 1000"], name="breeder", detach=True
+    [documented] = re.findall(r"ExecStart=docker (run .*?) reap-zombies --apply", re.sub(r"\\\n#\s*", "", unit))
+    # Docker makes the folders that are missing, and this machine's are not for a test.
+    ours = {
+        "/etc/mailserver-exporter": folder / "config",
+        "/var/lib/mailserver-exporter": folder / "state",
+        "/host/var/run/docker.sock": stack.engine.socket,
+    }
+    words = documented.replace("--pid=host", f"--pid={pid}").split()
+    for index, word in enumerate(words):
+        if words[index - 1] == "-v" and (target := word.split(":")[1]) in ours:
+            words[index] = f"{ours[target]}:{target}"
+    *words, image = words
+    done = subprocess.run(
+        ["/usr/bin/docker", *words, *options, image, "reap-zombies", "--json", *more],
+        env={**os.environ, "DOCKER_HOST": stack.engine.host},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
+    assert done.returncode in (0, 1), done.stderr
+    return json.loads(done.stdout)
+
+
+def test_zombies_of_containers_are_seen_from_a_container_as_the_unit_says(stack: Stack, tmp_path: Path) -> None:
+    """A dry run, because the machine's other processes are nobody's business here."""
+    command = ["sh", "-c", "sleep 0 & sleep 0 & exec sleep 1000"]
+    breeder = stack.engine.client().containers.run(IMAGE, command, name="breeder", detach=True)
     try:
-        # A dry run, as the machine's other processes are nobody's business here.
-        words = documented.replace("/var/run/docker.sock:", f"{stack.engine.socket}:", 1).split()
-
-        def told() -> str:
-            done = subprocess.run(
-                ["/usr/bin/docker", *words[1:], "--json"],
-                env={**os.environ, "DOCKER_HOST": stack.engine.host},
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=60,
-            )
-            assert done.returncode in (0, 1), done.stderr
-            return done.stdout
-
-        wait_for("the container is named", lambda: '"breeder"' in told(), 30)
+        wait_for("it is named", lambda: "'breeder'" in str(reap(stack, tmp_path)), 30)
     finally:
         breeder.remove(force=True)
+
+
+def test_the_rights_that_the_unit_names_suffice_to_remind_the_parents_of_others(stack: Stack, tmp_path: Path) -> None:
+    """In the processes of one container, of which the first is never reminded."""
+    image = compose_images.default_image("exporter")
+    yard = stack.engine.client().containers.run(
+        image, ["-c", 'python -c "$0" & wait', PARENT], entrypoint="sh", user="1000", name="yard", detach=True
+    )
+    try:
+        own_processes: Any = {"pid": "container:yard", "options": ["-e", "MAILSERVER_EXPORTER_PATH_ROOTFS=/"]}
+        wait_for("the parent listens", lambda: b"ready" in yard.logs(), 30)
+        assert reap(stack, tmp_path, **own_processes)["left"] == 2
+        assert reap(stack, tmp_path, "--apply", "--wait", "20", **own_processes)["left"] == 0
+    finally:
+        yard.remove(force=True)
 
 
 def test_stopping_is_quick_and_in_order(stack: Stack) -> None:
