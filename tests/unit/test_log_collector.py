@@ -306,6 +306,23 @@ def test_a_state_directory_that_is_full_is_told_and_what_was_counted_is_kept(
     assert collect(collector).value(REMOVED) == 3
 
 
+def test_a_clock_that_jumps_back_changes_no_count(host: LogHost) -> None:
+    log = host.log("mail.log", POSTFIX)
+    collector = host.collector()
+    collect(collector)
+    dates = (b"Nov 22 03:13:51", b"Jan  1 00:00:00", b"2026-11-22T03:13:51.1+00:00", b"1970-01-01T00:00:00+00:00")
+    host.log("mail.log", *(POSTFIX.replace(b"Nov 22 03:13:51", date) for date in dates))
+    os.utime(log, (0, 0))
+    assert collect(collector).value(REMOVED) == 4
+    collector.close()
+    log.rename(log.with_name("mail.log.1"))
+    host.log("mail.log", POSTFIX)
+    os.utime(log, (0, 0))
+    after = host.collector()
+    collect(after)
+    assert collect(after).value(REMOVED) == 5
+
+
 def test_a_log_that_cannot_be_read_fails_alone_and_says_how_to_mend_it(host: LogHost) -> None:
     mail = host.log("mail.log")
     host.log("auth.log")
