@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mailserver_exporter import collectors, web
 from mailserver_exporter.cli import main
+from mailserver_exporter.collectors import certificates
 from mailserver_exporter.collectors.blocklists import BlocklistsCollector
 from mailserver_exporter.collectors.certificates import CertificatesCollector
 from mailserver_exporter.collectors.dns import DnsCollector
@@ -47,6 +48,7 @@ def hurry() -> None:
         asking.max_age = 0.0
     for looking in (CertificatesCollector, RoundtripCollector):
         looking.schedule = replace(looking.schedule, every=ASKING)
+    certificates._LEGACY_SECONDS = 0.0
     RoundtripCollector.seconds = 5.0
     web.SCRAPE_OFFSET_SECONDS = SENDING
 

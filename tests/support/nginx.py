@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import tempfile
@@ -32,6 +33,7 @@ http {{
         ssl_certificate_key {certificate};
         ssl_protocols {protocols};
         ssl_ciphers ALL:@SECLEVEL=0;
+        if (-e {folder}/broken) {{ return 502; }}
         location / {{ return 200 "webmail\\n"; }}
         location /login {{ return 302 /; }}
         location /private {{ return 401; }}
@@ -53,10 +55,11 @@ class Nginx:
         self, certificate: Path, *, protocols: str = "TLSv1.2 TLSv1.3", locations: Mapping[str, str] | None = None
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="nginx-"))
+        self.folder.chmod(0o755)
         self.http_port = free_port()
         self.https_port = free_port()
-        configuration = self.folder / "nginx.conf"
-        configuration.write_text(
+        self._configuration = self.folder / "nginx.conf"
+        self._configuration.write_text(
             _CONFIGURATION.format(
                 folder=self.folder,
                 certificate=certificate,
@@ -67,7 +70,7 @@ class Nginx:
             )
         )
         self._program = Program(
-            ["/usr/sbin/nginx", "-c", configuration, "-e", self.folder / "error.log"],
+            ["/usr/sbin/nginx", "-c", self._configuration, "-e", self.folder / "error.log"],
             self.folder / "nginx.out",
             ready=(self.folder / "pid").exists,
         )
@@ -87,6 +90,20 @@ class Nginx:
         before = _children(self._program.pid)
         self._program.send(signal.SIGHUP)
         wait_for("nginx has a new worker alone", lambda: not before & (now := _children(self._program.pid)) and now)
+
+    def take(self, protocols: str) -> None:
+        """Let it speak these versions of TLS alone, at once."""
+        text = self._configuration.read_text()
+        self._configuration.write_text(re.sub("ssl_protocols .*;", f"ssl_protocols {protocols};", text))
+        self.reload()
+
+    def break_pages(self) -> None:
+        """Answer every request with 502, as a proxy does whose application is gone."""
+        (self.folder / "broken").touch()
+
+    def mend_pages(self) -> None:
+        """Take that back."""
+        (self.folder / "broken").unlink(missing_ok=True)
 
     def access_log(self, lines: int) -> list[str]:
         """Return the access log once it has as many lines: nginx writes one when a request is over."""
