@@ -58,6 +58,7 @@ services:
 
 # The probe mailbox; who sends from this machine needs no password.
 PROBE, PROBE_PASSWORD = "probe@example.org", "the probe's own"
+USERS = {PROBE: PROBE_PASSWORD, "restored@example.org": "anything"}
 _POSTFIX = {
     "mynetworks": "127.0.0.0/8",
     "smtpd_recipient_restrictions": "permit_mynetworks, permit_sasl_authenticated, reject",
@@ -112,7 +113,7 @@ class MailHost:
         self.renew_web_certificate()
         self.probe_password.touch(mode=0o600)
         self.probe_password.write_text(PROBE_PASSWORD + "\n")
-        server = enter(MailServer(self.certificate, {PROBE: PROBE_PASSWORD}, _POSTFIX))
+        server = enter(MailServer(self.certificate, USERS, _POSTFIX))
         self.postfix, self.dovecot = server.postfix, server.dovecot
         self.nginx = enter(Nginx(certificate=self.web_certificate))
         self.fail2ban = enter(Fail2ban())

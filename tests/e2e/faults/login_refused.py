@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.e2e.world import World
-from tests.support.mailhost import PROBE, PROBE_PASSWORD
+from tests.support.mailhost import USERS
 
 EXPECTED = [("MailLoginFailing", "critical")]
 
@@ -13,4 +13,4 @@ def inject(world: World) -> None:
 
 
 def recover(world: World) -> None:
-    world.dovecot.let_in({PROBE: PROBE_PASSWORD})
+    world.dovecot.let_in(USERS)
