@@ -8,8 +8,10 @@ EXPECTED = [("MailLoopBroken", "critical")]
 
 
 def inject(world: World) -> None:
-    world.postfix.set("virtual_transport", "discard:")
+    with world.unseen():
+        world.postfix.set("virtual_transport", "discard:")
 
 
 def recover(world: World) -> None:
-    world.postfix.set("virtual_transport", "virtual")
+    with world.unseen():
+        world.postfix.set("virtual_transport", "virtual")

@@ -8,8 +8,10 @@ EXPECTED = [("StarttlsGone", "critical")]
 
 
 def inject(world: World) -> None:
-    world.postfix.set("smtpd_tls_security_level", "none")
+    with world.unseen():
+        world.postfix.set("smtpd_tls_security_level", "none")
 
 
 def recover(world: World) -> None:
-    world.postfix.set("smtpd_tls_security_level", "may")
+    with world.unseen():
+        world.postfix.set("smtpd_tls_security_level", "may")
