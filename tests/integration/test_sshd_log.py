@@ -160,6 +160,8 @@ def test_connections_that_the_newest_sshd_refuses_for_a_penalty_are_counted() ->
             sshd.send()
         sshd.said(b"drop connection #", 2)
         tally = Tally()
-        sshd_log.read([line.split(b" ", 2)[2] for line in sshd.lines()], tally)
+        lines = [line.split(b" ", 2)[2] for line in sshd.lines()]
+        sshd_log.read(lines, tally)
     assert tally[(sshd_log.FAILURES, "dropped")] >= 2
-    assert tally[(sshd_log.FAILED_PASSWORDS,)] == 1
+    # The penalty begins a moment after the first one, which on a busy machine lets in another.
+    assert tally[(sshd_log.FAILED_PASSWORDS,)] == sum(b": Failed password for" in line for line in lines) > 0
