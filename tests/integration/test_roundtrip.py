@@ -243,13 +243,17 @@ def test_outside_and_back_with_what_the_others_thought_of_it(pem: Path, tmp_path
             "roundtrip": account(tmp_path, here),
             "roundtrip_outside": account(tmp_path, there, OUTSIDE, passwords["example.net"]),
         }
-        collector = OutsideRoundtripCollector(context(tmp_path, yaml.safe_dump(settings)))
+        both = context(tmp_path, yaml.safe_dump(settings))
+        collector = OutsideRoundtripCollector(both)
         collector.seconds = 20  # type: ignore[misc]
-        found = Exposition.of(collector.collect())
+        assert list(collector.collect()) == []
+        found = Exposition.of(RoundtripCollector(both).collect())
         wait_for("nothing is left", lambda: not here.messages(PROBE) + there.messages(OUTSIDE))
 
     assert failed(found, "out") == failed(found, "in") == []
-    held = [s.labels for s in found.all("mailserver_roundtrip_authentication") if s.value]
+    held = [
+        s.labels for s in found.all("mailserver_roundtrip_authentication") if s.value and s.labels["loop"] != "local"
+    ]
     assert {(labels["loop"], labels["method"]): labels["result"] for labels in held} == {
         ("out", "dkim"): "pass",
         ("out", "spf"): "fail",

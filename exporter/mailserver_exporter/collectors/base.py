@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -38,6 +38,11 @@ class Context:
     def process_table(self) -> ProcessTable:
         """The host's processes, here because several collectors need them and one scan should serve all."""
         return ProcessTable(self.host.proc("").rstrip("/"))
+
+    @cached_property
+    def roundtrips(self) -> dict[str, Any]:
+        """The collectors of round trips by name: one of them shows what all have found, as one family a metric."""
+        return {}
 
     @cached_property
     def hanging_calls(self) -> HangingCalls:
