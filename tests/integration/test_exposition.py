@@ -23,6 +23,10 @@ DISLIKED = (
     "node_filesystem_",
     "container_",
     "f2b_",
+    # Ours: keys are measured in bits, and a number of backups is neither a histogram's nor a summary's.
+    "mailserver_certificate_key_bits",
+    "mailserver_dns_dkim_key_bits",
+    "mailserver_backup_count",
 )
 
 
