@@ -71,6 +71,8 @@ class Chart:
     limits: tuple[Limit, ...] = ()
     description: str = ""
     """What the picture shows, in words, for who does not see it."""
+    bars: bool = False
+    """Counts, each of the ``step`` that ends with its point: bars, of which the lines' stand on each other."""
 
 
 @dataclass(frozen=True)
