@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import shutil
 import signal
 import sys
 import threading
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from mailserver_exporter import __version__, cli_options, logs
@@ -130,6 +132,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_urls(render, exporter=9925, prometheus=9090, alertmanager=9093)
     render.set_defaults(run=_render)
+
+    alerts = commands.add_parser(
+        "alerts",
+        parents=[common],
+        help="list the alerts of the last day",
+        description="List the alerts that fired since a time, by the log of all that Alertmanager has told: when, how "
+        "long, what. Times are the host's. Exit status 1 when there is no log yet, 2 when it cannot be read.",
+    )
+    cli_options.add_alerts(alerts)
+    alerts.set_defaults(run=_alerts)
 
     forget = commands.add_parser(
         "forget",
@@ -273,6 +285,31 @@ def _render(options: argparse.Namespace) -> int:
         print(f"cannot write below {options.output}: {error}", file=sys.stderr)
         return EXIT_WRONG_USE
     print("\n".join(map(str, written)))
+    return EXIT_GOOD
+
+
+def _alerts(options: argparse.Namespace) -> int:
+    from mailserver_exporter import alert_history, alert_listing
+    from mailserver_exporter.host_zone import host_zone
+
+    config = load(options.config_file)
+    now = datetime.now(host_zone(_host(options)))
+    try:
+        start = alert_listing.since(options.since, now)
+        history = alert_history.read(config.alert_log_file, config.alert_log, start, now)
+    except (ValueError, OSError) as error:
+        print(alert_listing.problem(error, config.alert_log_file), file=sys.stderr)
+        return EXIT_WRONG_USE
+    for remark in alert_listing.remarks(history, config.alert_log_file):
+        print(remark, file=sys.stderr)
+    if not history.files:
+        return EXIT_FINDING
+    chosen = [each for each in history.episodes if not options.severity or each.severity in options.severity]
+    if options.json:
+        print(alert_listing.as_json(chosen, now))
+    else:
+        width = shutil.get_terminal_size((80, 24)).columns
+        print(alert_listing.as_text(chosen, start, now, width, options.severity))
     return EXIT_GOOD
 
 

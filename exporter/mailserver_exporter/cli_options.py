@@ -53,6 +53,23 @@ def add_common(parser: argparse.ArgumentParser, *, suppress: bool) -> None:
     )
 
 
+def add_alerts(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--since",
+        default="24h",
+        metavar="WHEN",
+        help="90m, 24h, 7d; or 14:05, 2026-11-22, '2026-11-22 14:05' (default 24h)",
+    )
+    parser.add_argument(
+        "--severity",
+        action="append",
+        choices=("critical", "warning", "info"),
+        default=[],
+        help="only those of this severity, repeatable",
+    )
+    parser.add_argument("--json", action="store_true", help="for scripts")
+
+
 def environment(flag: str, fallback: object = None) -> object:
     name = "MAILSERVER_EXPORTER_" + flag.upper().replace(".", "_").replace("-", "_")
     return os.environ.get(name) or fallback
