@@ -9,7 +9,7 @@ import smtplib
 
 import pytest
 
-from mailserver_exporter.errands import roundtrip
+from mailserver_exporter.sources import secret
 from mailserver_exporter.sources.mail_account import Account
 from mailserver_exporter.sources.stages import StageError, Stages
 
@@ -63,17 +63,17 @@ def test_a_character_that_cannot_be_sent_is_not_shown() -> None:
     ],
 )
 def test_a_password_that_is_repeated_is_hidden_whole_or_in_part(said: str) -> None:
-    hide = functools.partial(roundtrip._without_secrets, hidden=roundtrip._secrets(ACCOUNT))
+    hide = functools.partial(secret.hide, hidden=secret.travelling(ACCOUNT.username, PASSWORD))
 
     words = told(smtplib.SMTPResponseException(500, said.encode()), Stages(5, hide))
 
-    for secret in (PASSWORD, TRAVELS, base64.b64encode(PASSWORD.encode()).decode()):
-        for start in range(len(secret) - 7):
-            assert secret[start : start + 8] not in words
+    for form in (PASSWORD, TRAVELS, base64.b64encode(PASSWORD.encode()).decode()):
+        for start in range(len(form) - 7):
+            assert form[start : start + 8] not in words
 
 
 def test_what_is_no_secret_stays() -> None:
-    hide = functools.partial(roundtrip._without_secrets, hidden=roundtrip._secrets(ACCOUNT))
+    hide = functools.partial(secret.hide, hidden=secret.travelling(ACCOUNT.username, PASSWORD))
 
     assert told(smtplib.SMTPResponseException(535, b"5.7.8 Error: authentication failed"), Stages(5, hide)) == (
         "535 5.7.8 Error: authentication failed"

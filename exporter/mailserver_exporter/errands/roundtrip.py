@@ -8,31 +8,25 @@ count, all where it is empty. Answer: ``stage`` (in which it failed, empty when 
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import functools
 import imaplib
 import os
-import re
 import resource
 import secrets
 import time
 from pathlib import Path
 from typing import Any
 
-from mailserver_exporter.sources import SourceError, authentication_results, files, mail_account, probe_message
+from mailserver_exporter.sources import SourceError, authentication_results, mail_account, probe_message, secret
 from mailserver_exporter.sources.mail_account import Account, Mailbox
 from mailserver_exporter.sources.stages import StageError, Stages
 
-_HIDDEN = "(password)"
-# As much of a secret as would help anybody.
-_TOKEN = re.compile(r"[\w+/]{6,}", re.ASCII)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 # A message of an earlier run is left alone until nobody can be waiting for it any more.
 _LEFTOVER_SECONDS = 3600
 _HOUSEKEEPING_SECONDS = 5.0
 _SECRET_BYTES = 32
-_MAX_PASSWORD_BYTES = 4096
 # No message of ours is large, but a server may send without end, see Stages.
 _MEMORY_BYTES = 192 << 20
 
@@ -43,7 +37,8 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, hard))
     key = probe_message.Key(_secret(request["key_file"]))
     sender, recipient = _account(request["sender"]), _account(request["recipient"])
-    stages = Stages(request["seconds"], functools.partial(_without_secrets, hidden=_secrets(sender, recipient)))
+    hidden = [form for account in (sender, recipient) for form in secret.travelling(account.username, account.password)]
+    stages = Stages(request["seconds"], functools.partial(secret.hide, hidden=hidden))
     result: dict[str, Any] = {"stage": "", "message": "", "junk": False, "verdicts": {}, "seconds": stages.seconds}
     try:
         return result | _loop(sender, recipient, request["servers"], key, stages)
@@ -103,14 +98,7 @@ def _clean(mailbox: Mailbox, key: probe_message.Key, message_id: str, stages: St
 
 
 def _account(fields: dict[str, str]) -> Account:
-    file = Path(fields.pop("password_file"))
-    try:
-        password = files.read(str(file), _MAX_PASSWORD_BYTES).decode().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else "") or "is not text"
-        raise SourceError(f"{file}: {reason}", remedy=f"write the password into {file}, mode 0600") from error
-    if not password:
-        raise SourceError(f"{file} is empty", remedy=f"write the password into {file}, mode 0600")
+    password = secret.read(Path(fields.pop("password_file")))
     return Account(**fields, password=password)
 
 
@@ -120,30 +108,17 @@ def _secret(key_file: str | None) -> bytes:
         return secrets.token_bytes(_SECRET_BYTES)
     try:
         with open(key_file, "rb") as file:
-            secret = file.read(_SECRET_BYTES)
-        if len(secret) == _SECRET_BYTES:
-            return secret
+            kept = file.read(_SECRET_BYTES)
+        if len(kept) == _SECRET_BYTES:
+            return kept
     except FileNotFoundError:
         pass  # the first run
-    secret = secrets.token_bytes(_SECRET_BYTES)
+    made = secrets.token_bytes(_SECRET_BYTES)
     new = f"{key_file}.new"
     try:
         with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(secret)
+            file.write(made)
         Path(new).replace(key_file)
     except OSError as error:
         raise SourceError(f"{new}: {error.strerror}", remedy="see state_directory in the configuration") from error
-    return secret
-
-
-def _secrets(*accounts: Account) -> list[str]:
-    """Return the passwords and the forms in which they travel, AUTH PLAIN and LOGIN."""
-    plain = [form for account in accounts for form in (account.password, f"\0{account.username}\0{account.password}")]
-    return [*plain, *(base64.b64encode(form.encode()).decode() for form in plain)]
-
-
-def _without_secrets(text: str, hidden: list[str]) -> str:
-    """Return what a server said, without a secret that it repeated, whole or in part."""
-    for secret in hidden:
-        text = text.replace(secret, _HIDDEN)
-    return _TOKEN.sub(lambda token: _HIDDEN if any(token[0] in secret for secret in hidden) else token[0], text)
+    return made

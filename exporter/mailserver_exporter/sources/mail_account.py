@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import imaplib
 import ipaddress
 import re
-import smtplib
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from mailserver_exporter.sources import smtp_client
 from mailserver_exporter.sources.stages import Stages
 
 _IMPLICIT_TLS = (465, 993)
@@ -39,47 +38,21 @@ class Account:
 
 def submit(account: Account, recipient: str, message: bytes, stages: Stages) -> None:
     """Hand a message in for ``recipient``. Raises StageError."""
-    host, port = _address(account.smtp)
+    host, port = smtp_client.address(account.smtp)
     context = _context(host, account.ca_file)
     implicit = _implicit(account.smtp_tls, port)
-    with contextlib.ExitStack() as stack:
+    server = smtp_client.Client(lambda: stages.left(_PAUSE))
+    with contextlib.closing(server):
         with stages("smtp_connect"):
-            server = _smtp(host, port, stages.left(_PAUSE), context if implicit else None)
-            stack.callback(server.close)
+            server.open(host, port, context if implicit else None)
         if not implicit:
             with stages("smtp_tls"):
-                server.starttls(context=context)
+                server.encrypt(context)
         with stages("smtp_auth"):
-            _log_in(server, account)
+            server.log_in(account.username, account.password)
         with stages("submit"):
             server.sendmail(account.address, [recipient], message)
-        with contextlib.suppress(smtplib.SMTPException, OSError):
-            server.quit()  # the message is theirs by now, however they say goodbye
-
-
-def _smtp(host: str, port: int, timeout: float, context: ssl.SSLContext | None) -> smtplib.SMTP:
-    # A name for EHLO must be given, else smtplib asks the DNS for ours.
-    own_name = "[127.0.0.1]"
-    if context is None:
-        server = smtplib.SMTP(host, port, own_name, timeout)
-    else:
-        server = smtplib.SMTP_SSL(host, port, own_name, timeout=timeout, context=context)
-    assert server.sock is not None  # noqa: S101 - the constructor connects
-    own = ipaddress.ip_address(server.sock.getsockname()[0])
-    # RFC 5321 4.1.3: a client without a name of its own says its address.
-    server.local_hostname = f"[IPv6:{own}]" if own.version == 6 else f"[{own}]"
-    return server
-
-
-def _log_in(server: smtplib.SMTP, account: Account) -> None:
-    """AUTH PLAIN (RFC 4616), which takes any password; smtplib's own can only send ASCII."""
-    server.ehlo_or_helo_if_needed()
-    if "PLAIN" not in server.esmtp_features.get("auth", "").upper().split():
-        server.login(account.username, account.password)
-        return
-    code, said = server.docmd("AUTH", f"PLAIN {base64.b64encode(_plain(account)).decode()}")
-    if code != 235:
-        raise smtplib.SMTPAuthenticationError(code, said)
+        server.leave()
 
 
 def _plain(account: Account) -> bytes:
@@ -90,7 +63,7 @@ class Mailbox:
     """An IMAP session. Methods raise OSError and imaplib.IMAP4.error, ``__init__`` StageError."""
 
     def __init__(self, account: Account, stages: Stages) -> None:
-        host, port = _address(account.imap)
+        host, port = smtp_client.address(account.imap)
         context = _context(host, account.ca_file)
         implicit = _implicit(account.imap_tls, port)
         with stages("imap_connect"):
@@ -191,11 +164,6 @@ def _context(host: str, ca_file: str) -> ssl.SSLContext:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
     return context
-
-
-def _address(server: str) -> tuple[str, int]:
-    host, _, port = server.rpartition(":")
-    return host.strip("[]"), int(port)
 
 
 def _implicit(tls: str, port: int) -> bool:

@@ -8,7 +8,6 @@ import smtplib
 import time
 from collections.abc import Callable, Iterator
 
-# For what has to be done after there was no memory left.
 _RESERVE_BYTES = 8 << 20
 
 
@@ -23,13 +22,14 @@ class StageError(Exception):
 class Stages:
     """``seconds`` of each stage that was gone through; ``left`` is what remains until the end.
 
-    ``hide`` takes out of what a server said what nobody may read.
+    ``hide`` takes out of what a server said what nobody may read; ``reserve_bytes`` are for what has to be done when
+    a server has filled the memory.
     """
 
-    def __init__(self, seconds: float, hide: Callable[[str], str] = str) -> None:
+    def __init__(self, seconds: float, hide: Callable[[str], str] = str, reserve_bytes: int = _RESERVE_BYTES) -> None:
         self.seconds: dict[str, float] = {}
         self._hide = hide
-        self._reserve = bytearray(_RESERVE_BYTES)
+        self._reserve = bytearray(reserve_bytes)
         self._end = time.monotonic() + seconds
 
     def left(self, at_most: float) -> float:
@@ -50,9 +50,13 @@ class Stages:
             self._reserve = bytearray()
             raise StageError(stage, "the server sends without end") from None
         except (OSError, EOFError, smtplib.SMTPException, imaplib.IMAP4.error, UnicodeError) as error:
-            # Shortened when nothing secret is in it any more: half a password would not be recognised.
-            raise StageError(stage, _one_line(self._hide(_in_words(error)))) from error
+            raise StageError(stage, self.in_words(error)) from error
         self.seconds[stage] = time.monotonic() - started
+
+    def in_words(self, error: Exception) -> str:
+        """Return in one line what a server or the network said."""
+        # Shortened when nothing secret is in it any more: half a password would not be recognised.
+        return _one_line(self._hide(_in_words(error)))
 
 
 def _in_words(error: Exception) -> str:
