@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import re
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import requests
@@ -17,7 +23,7 @@ from tests.support.alertmanager import Alertmanager, alert
 from tests.support.exporter import NO_COLLECTORS, Exporter
 from tests.support.mounts import mounted
 from tests.support.processes import wait_for
-from tests.support.tools import RELEASES
+from tests.support.tools import RELEASES, ROOT
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -143,3 +149,58 @@ def test_what_was_answered_with_200_survives_kill_9(tmp_path: Path) -> None:
     assert names[-1] == "AfterRestart"
     assert set(acknowledged) <= set(names)
     assert len(names) == len(set(names))
+
+
+def listed(exporter: Exporter, *arguments: str) -> str:
+    """Return what `mailserver-exporter alerts` says of the exporter's log."""
+    command = [sys.executable, "-m", "mailserver_exporter", "alerts", f"--config.file={exporter.config}", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "exporter"), "TZ": "Europe/Berlin", "COLUMNS": "48"}
+    run = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert run.stderr == ""
+    return run.stdout
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_what_alertmanager_told_is_listed_with_durations(tmp_path: Path, release: str) -> None:
+    texts = {"summary": "\x1b[31mport 25\u202e does not work"}
+    with (
+        Exporter(tmp_path / "exporter", NO_COLLECTORS) as exporter,
+        Alertmanager(tmp_path, {}, release=release, exporter_url=exporter.url) as alertmanager,
+    ):
+        assert isinstance(exporter, Exporter)
+        assert isinstance(alertmanager, Alertmanager)
+        file = exporter.state / "alerts.jsonl"
+        ended = {**alert("PortDown", texts=texts), "startsAt": moment(-3 * 3600 - 60)}
+        alertmanager.post(ended, {**alert("LoadHigh", "info"), "startsAt": moment(-600)}, alert("Watchdog", "none"))
+        wait_for("both fire", lambda: len(read(file)) == 2)
+        alertmanager.post({**ended, "endsAt": moment(-60)})
+        wait_for("one is over", lambda: len(read(file)) == 3)
+
+        assert json.loads(listed(exporter, "--since=30m", "--severity=critical", "--json")) == [
+            {
+                "alertname": "PortDown",
+                "severity": "critical",
+                "summary": texts["summary"],
+                "labels": ended["labels"],
+                "started": ended["startsAt"],
+                "ended": moment(-60),
+                "end_known": True,
+                "seconds": 3 * 3600,
+            }
+        ]
+        port, what, load, load_what, _, *told = listed(exporter).splitlines()
+        started = datetime.fromisoformat(ended["startsAt"]).astimezone(ZoneInfo("Europe/Berlin"))
+        assert port.split() == [f"{started:%m-%d}", f"{started:%H:%M}", "3h", "critical", "PortDown"]
+        assert what == "  ?[31mport 25? does not work"
+        assert re.fullmatch(r"\d\d-\d\d \d\d:\d\d  firing 10m\d*s?  +info      LoadHigh", load)
+        assert load_what == "  mail.example.org: LoadHigh"
+        assert " ".join(told).endswith(", 1 still firing")
+        assert listed(exporter, "--severity=warning").startswith("no warning alert since ")
+
+
+def moment(seconds: float) -> str:
+    """Return the time so many seconds from the test's beginning."""
+    return (_BEGAN + timedelta(seconds=seconds)).isoformat()
+
+
+_BEGAN = datetime.now(timezone.utc).replace(microsecond=0)

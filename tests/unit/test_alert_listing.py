@@ -63,7 +63,7 @@ def test_a_phone_shows_no_line_that_is_wider_than_it_is() -> None:
         assert max(map(len, text.splitlines())) <= min(max(width, 36), 110)
         assert "MailQueueHigh" in text
         assert "x" * 100 in text.replace("\n  ", "")
-    assert alert_listing.as_text(EPISODES, START, NOW, 40).splitlines()[2:4] == [
+    assert alert_listing.as_text(EPISODES, START, NOW, 40).splitlines()[4:6] == [
         "11-22 04:10  firing 2h40m  warning",
         "  MailQueueHigh",
     ]
