@@ -17,6 +17,7 @@ from mailserver_exporter.collectors import certificates
 from mailserver_exporter.collectors.blocklists import BlocklistsCollector
 from mailserver_exporter.collectors.certificates import CertificatesCollector
 from mailserver_exporter.collectors.dns import DnsCollector
+from mailserver_exporter.collectors.ports import PortsCollector
 from mailserver_exporter.collectors.processes import ProcessesCollector
 from mailserver_exporter.collectors.roundtrip import RoundtripCollector
 from mailserver_exporter.collectors.updates import UpdatesCollector
@@ -29,6 +30,7 @@ SCRAPE_DEADLINE = 0.5
 SENDING = 0.1
 # A process each time, and two exporters.
 ASKING = 6.0
+PROBING = 0.4
 
 
 def hurry() -> None:
@@ -49,6 +51,8 @@ def hurry() -> None:
     for looking in (CertificatesCollector, RoundtripCollector):
         looking.schedule = replace(looking.schedule, every=ASKING)
     certificates._LEGACY_SECONDS = 0.0
+    # As shipped, a port that is slow to answer once is asked again before PortDown fires. A probe waits as long here.
+    PortsCollector.schedule = replace(PortsCollector.schedule, every=PROBING)
     # Longer than a port is waited for, as with the usual minute.
     RoundtripCollector.seconds = 12.0
     web.SCRAPE_OFFSET_SECONDS = SENDING

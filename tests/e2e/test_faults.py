@@ -68,7 +68,7 @@ def test_exactly_the_expected_is_told_by_every_channel(
     world: World, fault: ModuleType, told: dict[str, dict[str, Transcript]], release: str
 ) -> None:
     log, telegram, mail = (told[release][channel] for channel in CHANNELS)
-    assert _firing(log) == _ended(log) == Counter(fault.EXPECTED), log
+    assert _firing(log) == _ended(log) == Counter(fault.EXPECTED), f"{log}\n{world.story(release)}"
     assert len(log) == len(set(log)), log
     # What is critical is repeated there, but no channel tells anything that the others do not; info is for the log.
     assert set(telegram) == set(mail) == {entry for entry in log if entry.severity != "info"}

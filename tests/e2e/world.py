@@ -128,6 +128,11 @@ class World(MailHost):
             for end in ends:
                 log.write(f"{head}[192.0.2.1]:25, delay=1, delays=0.1/0/0.5/0.4, {end}\n" * times)
 
+    def story(self, release: str) -> str:
+        """Return the ends of the logs that tell what an unexpected alert is about."""
+        logs = (self.stacks[release].exporter.log, self.postfix.log, self.dovecot.log)
+        return "\n".join("\n".join([f"{log}:", *log.read_text(errors="replace").splitlines()[-25:]]) for log in logs)
+
     def settle(self) -> None:
         """Wait as long as it takes until what fires now has been told."""
         time.sleep(shortened.SHORTEST_GROUP_WAIT + THROTTLE)
