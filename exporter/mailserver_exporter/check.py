@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from mailserver_exporter.app import Setup
@@ -124,31 +121,3 @@ def as_text(findings: list[Finding]) -> str:
 def as_json(findings: list[Finding]) -> str:
     """Return the findings as JSON for scripts."""
     return json.dumps([asdict(finding) for finding in findings], indent=1, ensure_ascii=False)
-
-
-def send_test(alertmanager: str, instance: str) -> Finding:
-    """Hand Alertmanager a harmless warning that ends by itself after a minute, so that the road can be seen to work."""
-    now = datetime.now(timezone.utc)
-    alert = {
-        "labels": {"alertname": "TestAlert", "severity": "warning", "instance": instance},
-        "annotations": {
-            "summary": f"Test alert of {instance}: nothing is wrong",
-            "description": "Somebody ran mailserver-exporter check --send-test to see whether messages arrive.",
-            "action": "none, it ends by itself",
-        },
-        "startsAt": now.isoformat(),
-        "endsAt": (now + timedelta(minutes=1)).isoformat(),
-    }
-    request = urllib.request.Request(  # noqa: S310 - the scheme is checked by the command line
-        f"{alertmanager.rstrip('/')}/api/v2/alerts",
-        data=json.dumps([alert]).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    try:
-        # Not through a proxy of the environment: Alertmanager is on this machine.
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10):
-            pass
-    except (http.client.HTTPException, OSError) as error:
-        return Finding("test alert", "bad", f"{alertmanager} did not take it: {error}", "is Alertmanager running?")
-    detail = "handed to Alertmanager; expect it in 15 s, or within the throttle time if a warning was just sent"
-    return Finding("test alert", "good", detail)

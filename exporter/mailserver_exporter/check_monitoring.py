@@ -108,12 +108,35 @@ def _alertmanager(url: str, settings: Notifications) -> Iterator[Finding]:
         if kind not in has:
             detail = f"the configuration names {channel}, the Alertmanager at {url} has no receiver for it"
             yield Finding("receivers", "bad", detail, _RENDER.format("Alertmanager"))
+    for channel, what, is_set in _differences(running, settings):
+        detail = f"{channel}: the Alertmanager at {url} has another {what} than config.yml ({is_set})"
+        yield Finding("receivers", "bad", detail, _RENDER.format("Alertmanager"))
     told = [channel for channel, kind in wanted if kind in has]
     if told:
         yield Finding("receivers", "good", f"the Alertmanager at {url} tells by " + " and ".join(told))
     elif not wanted and has <= {"name", "webhook_configs"}:
         detail = f"the Alertmanager at {url} writes to the log only: nobody is told"
         yield Finding("receivers", "bad", detail, "name notifications.telegram or notifications.email in config.yml")
+
+
+def _differences(running: dict[str, Any], settings: Notifications) -> Iterator[tuple[str, str, object]]:
+    """Yield what no receiver of a kind has as the configuration has it: channel, setting, its value there."""
+    telegram, email = settings.telegram, settings.email
+    wishes: list[tuple[str, str, dict[str, object]]] = []
+    if telegram:
+        wishes.append(("Telegram", "telegram_configs", {"chat_id": telegram.chat_id, "api_url": telegram.api_url}))
+    if email:
+        to = ", ".join(email.to)
+        wishes.append(("e-mail", "email_configs", {"to": to, "from": email.sender, "smarthost": email.smarthost}))
+    for channel, kind, wanted in wishes:
+        has = [each for receiver in running["receivers"] for each in receiver.get(kind) or ()]
+        for key, value in wanted.items():
+            if has and all(key in each and _plain(each[key]) != _plain(value) for each in has):
+                yield channel, key, value
+
+
+def _plain(value: object) -> str:
+    return str(value).replace(" ", "").rstrip("/")
 
 
 class _UnusableError(Exception):

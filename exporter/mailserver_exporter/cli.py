@@ -83,13 +83,25 @@ def _parser() -> argparse.ArgumentParser:
         "check",
         parents=[common],
         help="measure once and say what is watched, what is not, and how to mend what fails",
-        description="Measure once, without a server and without remembering anything, and say what is watched, "
-        "what is not, what is switched off, and how to mend what fails; then ask Prometheus whether it scrapes us and "
+        description="Measure once, without a server and without remembering anything, and say what is watched,\n"
+        "what is not, what is switched off, and how to mend what fails; then ask Prometheus whether it scrapes us and\n"
         "has our rules, and Alertmanager whether it tells anybody. Exit status 1 if something needs attention.",
+        epilog="Examples:\n"
+        "  check                        everything; up to 90 seconds, mostly a few\n"
+        "  check --send-test            do messages arrive? Send one through each channel of notifications, and say\n"
+        "                               what Telegram, the mail server and the heartbeat's service answered and what\n"
+        "                               to do about it; then a test alert through Alertmanager. Nothing is measured.\n"
+        "  check --measure-only --json  for scripts on a host without Prometheus",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     check.add_argument("--json", action="store_true", help="for scripts")
-    check.add_argument("--send-test", action="store_true", help="also send a test alert through Alertmanager")
-    check.add_argument("--measure-only", action="store_true", help="do not ask Prometheus and Alertmanager")
+    part = check.add_mutually_exclusive_group()
+    part.add_argument(
+        "--send-test",
+        action="store_true",
+        help="instead of measuring: send a harmless test through each channel, and say what the other side answered",
+    )
+    part.add_argument("--measure-only", action="store_true", help="do not ask Prometheus and Alertmanager")
     _add_urls(check, prometheus=9090, alertmanager=9093)
     check.set_defaults(run=_check)
 
@@ -254,20 +266,25 @@ def _serve(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     from mailserver_exporter import check, check_monitoring
-    from mailserver_exporter.app import build
 
     # What a collector says goes into the answer; the log would only say it twice.
     logging.getLogger("mailserver_exporter").setLevel("ERROR")
     config = load(options.config_file)
-    setup = build(config, _host(options), remember=False)
     progress = (lambda text: print(text, file=sys.stderr)) if sys.stderr.isatty() else (lambda _: None)
-    findings = check.check(setup, progress)
+    if options.send_test:
+        from mailserver_exporter import check_channels
+
+        instance = config.hostname or _host(options).hostname()
+        findings = list(check_channels.send(config.notifications, options.alertmanager_url, instance, progress))
+    else:
+        from mailserver_exporter.app import build
+
+        setup = build(config, _host(options), remember=False)
+        findings = check.check(setup, progress)
+        setup.collection.close()
     if not options.measure_only:
         findings += check_monitoring.prometheus(options.prometheus_url)
         findings += check_monitoring.alertmanager(options.alertmanager_url, config.notifications)
-    if options.send_test:
-        findings.append(check.send_test(options.alertmanager_url, config.hostname or _host(options).hostname()))
-    setup.collection.close()
     print(check.as_json(findings) if options.json else check.as_text(findings))
     return EXIT_FINDING if any(finding.state == "bad" for finding in findings) else EXIT_GOOD
 

@@ -83,6 +83,8 @@ def submit(
         try:
             session.open(password)
             return session.send(message, list(recipients))
+        except SourceError as error:
+            return Outcome(error=Trouble("tls", str(error), error.remedy, retry=False))
         except StageError as error:
             return Outcome(refused=session.refused, error=session.explain(error))
 
@@ -107,8 +109,7 @@ class _Session:
         settings = self._settings
         host, port = smtp_client.address(settings.smarthost)
         implicit = smtp_client.implicit_tls(port)
-        with self._stages("tls"):
-            context = _context(settings, host, implicit)
+        context = _context(settings, host, implicit)
         with self._stage("connect"):
             self.client.open(host, port, context if implicit else None)
             self.client.ehlo_or_helo_if_needed()
@@ -116,9 +117,10 @@ class _Session:
             with self._stage("tls"):
                 self.client.encrypt(context)
         if settings.username:
-            with self._stage("auth"):
+            with self._stages("tls"):
                 if not self.client.encrypted and not _loopback(host):
-                    raise smtplib.SMTPNotSupportedError("the password would be sent in clear text")
+                    raise smtplib.SMTPNotSupportedError("without TLS the password would be sent in clear text")
+            with self._stage("auth"):
                 self.client.log_in(settings.username, password)
 
     def send(self, message: bytes, recipients: list[str]) -> Outcome:
@@ -144,11 +146,11 @@ class _Session:
         reply = self._stages.in_words(smtplib.SMTPResponseException(code, said))
         return Outcome(tuple(accepted), self.refused, reply=reply)
 
-    def explain(self, error: StageError) -> Trouble:
+    def explain(self, error: StageError, recipient: str = "") -> Trouble:
         """Return what a stage's error means and what to do."""
-        advice = submission_advice.explain(error.stage, error.__cause__, str(error), self._settings)
+        advice = submission_advice.explain(error.stage, error.__cause__, str(error), self._settings, recipient)
         unknown = error.stage == "acceptance"
-        return Trouble(advice.stage or error.stage, advice.said, advice.remedy, advice.retry, unknown)
+        return Trouble(advice.stage, advice.said, advice.remedy, advice.retry, unknown)
 
     def _mail(self, data: bytes, recipients: list[str]) -> None:
         options = []
@@ -177,7 +179,7 @@ class _Session:
             cause = error.__cause__
             if not isinstance(cause, smtplib.SMTPResponseException) or cause.smtp_code == 421:
                 raise
-            self.refused[recipient] = self.explain(error)
+            self.refused[recipient] = self.explain(error, recipient)
             return False
         return True
 
@@ -196,7 +198,13 @@ class _Session:
 
 
 def _context(settings: Email, host: str, implicit: bool) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=str(settings.ca_file) if settings.ca_file else None)
+    """Return how TLS is done; raises SourceError where the authorities of ``ca_file`` cannot be read."""
+    try:
+        context = ssl.create_default_context(cafile=str(settings.ca_file) if settings.ca_file else None)
+    except OSError as error:
+        reason = "holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
+        remedy = "see notifications.email.ca_file: it is to hold certificates in PEM"
+        raise SourceError(f"{settings.ca_file}: {reason}", remedy=remedy) from error
     secret_in_it = settings.username is not None and not _loopback(host)
     if not (implicit or settings.require_tls or settings.ca_file or secret_in_it):
         # Who would do without TLS gains by one that nobody vouches for (RFC 7435).

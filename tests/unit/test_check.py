@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.metrics_core import Metric
 
-from mailserver_exporter import check, check_monitoring
+from mailserver_exporter import check, check_channels, check_monitoring
 from mailserver_exporter.app import build
 from mailserver_exporter.collectors.base import Collector, Detection, Schedule
 from mailserver_exporter.collectors.cpu import CpuCollector
@@ -62,7 +62,7 @@ def listener(said: bytes) -> Iterator[int]:
 )
 def test_a_test_alert_that_is_not_taken_is_a_finding(said: bytes) -> None:
     with listener(said) as port:
-        found = check.send_test(f"http://127.0.0.1:{port}", "mail.example.org")
+        found = check_channels.alert(f"http://127.0.0.1:{port}", "mail.example.org")
     assert found.state == "bad"
     assert f"http://127.0.0.1:{port} did not take it" in found.detail
     assert found.remedy

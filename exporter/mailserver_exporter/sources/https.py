@@ -1,0 +1,55 @@
+"""One POST to a web service, with an end to the patience and to the length of the answer."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from mailserver_exporter.sources import deadline
+
+_PORTS = {"http": 80, "https": 443}
+_MAX_HEAD_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The status with its words, the header fields that matter, and the body as far as ``max_bytes`` go."""
+
+    status: int
+    reason: str
+    location: str
+    body: bytes
+
+
+def server(url: str) -> tuple[str, int]:
+    """Return host and port of an http or https URL. Raises ValueError when it is none."""
+    parts = urlsplit(url)
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise ValueError("no URL of a web service")
+    host = parts.hostname if parts.hostname.isascii() else parts.hostname.encode("idna").decode()
+    return host, parts.port or _PORTS[parts.scheme]
+
+
+def post(url: str, body: bytes, content_type: str, seconds: float, max_bytes: int = 1 << 20) -> Answer:
+    """Send ``body`` to an http or https URL, whose certificate is verified; no redirect is followed.
+
+    Raises OSError, http.client.HTTPException and ValueError; ``url`` may be in their text.
+    """
+    host, port = server(url)
+    parts = urlsplit(url)
+    end = deadline.Deadline(seconds)
+    connected = deadline.connect(host, port, end.left, max_bytes + _MAX_HEAD_BYTES)
+    try:
+        if parts.scheme == "https":
+            connected.encrypt(ssl.create_default_context(), host)
+        connection = http.client.HTTPConnection(host, port)
+        connection.sock = connected
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        headers = {"Content-Type": content_type, "Connection": "close", "User-Agent": "mailserver-exporter"}
+        connection.request("POST", path, body, headers)
+        answer = connection.getresponse()
+        return Answer(answer.status, answer.reason, answer.getheader("Location", ""), answer.read(max_bytes))
+    finally:
+        connected.close()
