@@ -11,4 +11,8 @@ GERMAN: dict[str, str] = {
     "Friday": "Freitag",
     "Saturday": "Samstag",
     "Sunday": "Sonntag",
+    # charts.py
+    "no data": "keine Daten",
+    "warning": "Warnung",
+    "critical": "kritisch",
 }
