@@ -72,8 +72,11 @@ def _named(value: float, unit: str, step: float, top: float, say: Language) -> s
 
 def amount(value: float, unit: str, say: Language) -> str:
     """Return a single value in words."""
-    told = {"ratio": say.percent, "bytes": say.bytes, "seconds": say.duration}
-    return told[unit](value) if unit in told else say.number(value, 0 if value == int(value) else 1)
+    if unit == "ratio":
+        return say.percent(value)
+    if unit == "bytes":
+        return say.bytes(value)
+    return say.duration(value) if unit == "seconds" else say.number(value, 0 if value == int(value) else 1)
 
 
 def _digits(step: float) -> int:
