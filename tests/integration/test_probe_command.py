@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,15 +15,7 @@ from tests.support.dovecot import Dovecot
 from tests.support.nginx import Nginx
 from tests.support.processes import free_port
 
-
-@pytest.fixture(autouse=True)
-def _own_log() -> Iterator[None]:
-    """Take the log back from main(), which sends it to a standard error that ends with the test."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
+pytestmark = pytest.mark.usefixtures("own_log")
 
 
 def configuration(folder: Path, *files: Path) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.support.tools import ROOT, debian_packages
 
 _LINKS = ("bin", "lib", "lib64", "sbin")
+_OF_THE_HOST = ("passwd", "group", "services", "hosts", "nsswitch.conf", "resolv.conf")
 
 
 def unpacked(name: str, release: str, packages: list[str]) -> Path | None:
@@ -42,5 +43,6 @@ def _unpack(release: str, packages: list[str], folder: Path) -> None:
     for name in _LINKS:
         if (folder / "usr" / name).exists() and not (folder / name).exists():
             (folder / name).symlink_to(f"usr/{name}")
-    shutil.copy("/etc/nsswitch.conf", folder / "etc")
+    for name in _OF_THE_HOST:
+        shutil.copy(f"/etc/{name}", folder / "etc")
     folder.chmod(0o755)

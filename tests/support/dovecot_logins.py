@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.support.certificates import write_chain
-from tests.support.processes import Program, free_port, wait_for
-from tests.support.syslogd import Syslogd
+from tests.support.processes import Program, free_port
+from tests.support.syslogd import LoggedServer, Syslogd
 
 PASSWORD = "correct"
 PORTS = ("imap", "imaps", "pop3", "submission")
@@ -105,12 +105,12 @@ userdb passwd-file {{
 """
 
 
-class Dovecot:
+class Dovecot(LoggedServer):
     """The server and its log. Users are ``user``, ``locked`` and ``full``, whose mailbox takes 2 KB."""
 
     def __init__(self, release: str) -> None:
-        self.syslogd = Syslogd(release)
-        self.folder = self.syslogd.folder
+        syslogd = Syslogd(release)
+        self.folder = syslogd.folder
         self.mail = self.folder / "mail"
         self.users = self.folder / "users"
         self.ports = {name: free_port() for name in PORTS}
@@ -125,11 +125,12 @@ class Dovecot:
         version = "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\n" if new else ""
         text = (_COMMON + (_OF_2_4 if new else _OF_2_3)).format(folder=self.folder, **self.ports)
         (self.folder / "dovecot.conf").write_text(version + text)
-        self._program = Program(
-            self.syslogd.command("/usr/sbin/dovecot", "-F", "-c", self.folder / "dovecot.conf"),
+        program = Program(
+            syslogd.command("/usr/sbin/dovecot", "-F", "-c", self.folder / "dovecot.conf"),
             self.folder / "dovecot.out",
-            ready=lambda: b"starting up for" in self.syslogd.file.read_bytes(),
+            ready=lambda: b"starting up for" in syslogd.file.read_bytes(),
         )
+        super().__init__(syslogd, program)
 
     def imap(self, user: str = "user") -> imaplib.IMAP4:
         """Return a connection on which ``user`` is logged in."""
@@ -174,10 +175,6 @@ class Dovecot:
                 while lines.readline()[3:4] == b"-":
                     pass
 
-    def said(self, message: bytes, times: int = 1) -> None:
-        """Wait until the log has a message so often; raises AssertionError."""
-        wait_for(f"Dovecot says {message!r}", lambda: self.syslogd.file.read_bytes().count(message) >= times, 30)
-
     def lock(self, folder: Path) -> None:
         """Take a folder away from the mail's user."""
         os.chown(folder, 0, 0)
@@ -185,21 +182,12 @@ class Dovecot:
 
     def restart(self) -> None:
         """End it and start it anew."""
-        self._program.stop()
+        self.program.stop()
         started = self.syslogd.file.read_bytes().count(b"starting up for")
-        self._program.start()
+        self.program.start()
         self.said(b"starting up for", started + 1)
 
-    def __enter__(self) -> Dovecot:
-        try:
-            self._program.start()
-        except AssertionError as error:
-            said = f"{self._program.output()}\n{self.syslogd.file.read_text(errors='replace')}"
-            self.syslogd.__exit__()
-            raise AssertionError(f"{error}\n{said}") from error
-        return self
-
     def __exit__(self, *_: object) -> None:
-        self._program.stop()
+        self.program.stop()
         shutil.rmtree(self.mail, ignore_errors=True)
-        self.syslogd.__exit__()
+        super().__exit__()

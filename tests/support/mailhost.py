@@ -5,13 +5,11 @@ Postfix, Dovecot, nginx, fail2ban, a Docker Engine with a compose project, a fil
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from tests.support import dns
@@ -21,6 +19,7 @@ from tests.support.docker_engine import IMAGE, DockerEngine, docker_compose
 from tests.support.fail2ban import Fail2ban
 from tests.support.mailserver import MailServer
 from tests.support.nginx import Nginx
+from tests.support.scope import Scope
 from tests.support.systemd import Systemd
 
 PROJECT = "mailstack"
@@ -65,7 +64,7 @@ _POSTFIX = {
 }
 
 
-class MailHost:
+class MailHost(Scope):
     """The host; starts with the ``with`` block and leaves nothing behind."""
 
     def __init__(self) -> None:
@@ -84,20 +83,7 @@ class MailHost:
         self.debian = self.folder / "debian"
         self.textfiles = self.folder / "textfiles"
         self.probe_password = self.folder / "probe-password"
-        self._cleanup = contextlib.ExitStack()
-
-    def __enter__(self) -> MailHost:
-        try:
-            self._start()
-        except BaseException:
-            self._cleanup.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._cleanup.close()
+        super().__init__()
 
     def _start(self) -> None:
         enter = self._cleanup.enter_context

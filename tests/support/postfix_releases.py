@@ -2,53 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.support.tools import ROOT, debian_packages
+from tests.support import debian_root
 
 # 3.5, 3.7 (this machine's own, in Debian 12), 3.10, and the newest.
 RELEASES = ("bullseye", "bookworm", "trixie", "sid")
 
-_LINKS = ("bin", "lib", "lib64", "sbin")
-_OF_THE_HOST = ("passwd", "group", "services", "hosts", "nsswitch.conf", "resolv.conf")
-
 
 def root(release: str) -> Path | None:
     """Return a folder with the Postfix of a release, unpacked when it is asked for first; None for this machine's."""
-    if release == debian_packages.own_release():
-        return None
-    folder = ROOT / ".cache" / f"postfix-{release}"
-    folder.parent.mkdir(exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
-            new = Path(tempfile.mkdtemp(prefix="mse-root-"))
-            try:
-                _unpack(release, new)
-                shutil.move(new, folder)
-            finally:
-                shutil.rmtree(new, ignore_errors=True)
-    return folder
-
-
-def _unpack(release: str, folder: Path) -> None:
-    source = f"deb [signed-by={debian_packages.KEYRING}] {debian_packages.mirror()} {release} main"
-    # A mirror of sid that lags behind is good enough here.
-    options = ['--aptopt=Acquire::Check-Valid-Until "false"', f"--keyring={debian_packages.KEYRING}"]
-    command = ["mmdebstrap", "--quiet", "--mode=root", "--variant=extract", "--include=postfix,libc6", *options]
-    subprocess.run([*command, release, folder, source], check=True)
-    shutil.rmtree(folder / "usr/share")
-    for name in _LINKS:
-        if (folder / "usr" / name).exists() and not (folder / name).exists():
-            (folder / name).symlink_to(f"usr/{name}")
-    for name in _OF_THE_HOST:
-        shutil.copy(f"/etc/{name}", folder / "etc")
-    folder.chmod(0o755)
+    return debian_root.unpacked("postfix", release, ["postfix"])
 
 
 def inside(folder: Path, *command: str | Path) -> Sequence[str | Path]:

@@ -6,10 +6,9 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Sequence
 
-from tests.support.processes import Program, free_port, wait_for
-from tests.support.syslogd import Syslogd
+from tests.support.processes import Program, free_port
+from tests.support.syslogd import LoggedServer, Syslogd
 
 PASSWORD = "correct horse"
 
@@ -26,12 +25,12 @@ PasswordAuthentication yes
 """
 
 
-class Sshd:
+class Sshd(LoggedServer):
     """The server and its log; ``alice`` and ``denied`` have accounts, and alice's key is ``key``."""
 
     def __init__(self, release: str, *settings: str) -> None:
-        self.syslogd = Syslogd(release, {"alice": PASSWORD, "denied": PASSWORD})
-        self.folder = self.syslogd.folder
+        syslogd = Syslogd(release, {"alice": PASSWORD, "denied": PASSWORD})
+        self.folder = syslogd.folder
         self.port = free_port()
         for name in ("host_key", "key", "other_key"):
             command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / name)]
@@ -40,11 +39,12 @@ class Sshd:
         # Another release's sshd reads it below its own root, where /tmp is the same.
         text = _CONFIGURATION.format(port=self.port, folder=self.folder)
         (self.folder / "sshd_config").write_text(text + "".join(f"{setting}\n" for setting in settings))
-        self._program = Program(
-            self.syslogd.command("/usr/sbin/sshd", "-D", "-f", self.folder / "sshd_config"),
+        program = Program(
+            syslogd.command("/usr/sbin/sshd", "-D", "-f", self.folder / "sshd_config"),
             self.folder / "sshd.out",
-            ready=lambda: b"Server listening on" in self.syslogd.file.read_bytes(),
+            ready=lambda: b"Server listening on" in syslogd.file.read_bytes(),
         )
+        super().__init__(syslogd, program)
 
     def login(self, user: str, *, password: str = "", key: str = "", methods: str = "", tries: int = 1) -> bool:
         """Try to log in as ``user``; return whether it worked."""
@@ -82,24 +82,3 @@ class Sshd:
                 connection.recv(100)
                 connection.sendall(data)
                 connection.recv(1000)
-
-    def said(self, message: bytes, times: int = 1) -> None:
-        """Wait until the log has a message so often; raises AssertionError."""
-        wait_for(f"sshd says {message!r}", lambda: self.syslogd.file.read_bytes().count(message) >= times, 30)
-
-    def lines(self) -> Sequence[bytes]:
-        """Return the lines of the log so far."""
-        return self.syslogd.lines()
-
-    def __enter__(self) -> Sshd:
-        try:
-            self._program.start()
-        except AssertionError as error:
-            said = f"{self._program.output()}\n{self.syslogd.file.read_text(errors='replace')}"
-            self.syslogd.__exit__()
-            raise AssertionError(f"{error}\n{said}") from error
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._program.stop()
-        self.syslogd.__exit__()

@@ -17,8 +17,13 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.support import debian_root
+from tests.support.processes import Program, wait_for
+
+if TYPE_CHECKING:
+    from typing import Self  # since Python 3.11
 
 _PACKAGES = ["openssh-server", "dovecot-imapd", "dovecot-pop3d", "dovecot-lmtpd", "dovecot-submissiond"]
 _DEVICES = "null zero full random urandom tty"
@@ -128,6 +133,35 @@ class Syslogd:
         self._thread.join(10)
         self._socket.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class LoggedServer:
+    """A server of one of those releases that logs there: ``program`` runs it, with the ``with`` block."""
+
+    def __init__(self, syslogd: Syslogd, program: Program) -> None:
+        self.syslogd = syslogd
+        self.program = program
+
+    def said(self, message: bytes, times: int = 1) -> None:
+        """Wait until the log has a message so often; raises AssertionError."""
+        wait_for(f"it says {message!r}", lambda: self.syslogd.file.read_bytes().count(message) >= times, 30)
+
+    def lines(self) -> Sequence[bytes]:
+        """Return the lines of the log so far."""
+        return self.syslogd.lines()
+
+    def __enter__(self) -> Self:
+        try:
+            self.program.start()
+        except AssertionError as error:
+            said = f"{self.program.output()}\n{self.syslogd.file.read_text(errors='replace')}"
+            self.syslogd.__exit__()
+            raise AssertionError(f"{error}\n{said}") from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.program.stop()
+        self.syslogd.__exit__()
 
 
 def _hash(password: str) -> str:

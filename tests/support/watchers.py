@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import requests
@@ -18,6 +16,7 @@ import yaml
 from mailserver_exporter import backup_mark
 from tests.support.exporter import Exporter
 from tests.support.processes import Program, answers, free_port
+from tests.support.scope import Scope
 from tests.support.smtp import SmtpServer
 from tests.support.telegram import FakeTelegram
 from tests.support.tools import ROOT, program
@@ -27,7 +26,7 @@ INSTANCE = "mail.example.org"
 ALWAYS = {"Watchdog"}
 
 
-class Watchers:
+class Watchers(Scope):
     """The watching half, with its files below ``folder``.
 
     ``settings`` is config.yml without the channels. ``adapt`` may change the folder of rendered files, rules included,
@@ -54,20 +53,7 @@ class Watchers:
         self._adapt = adapt
         self._program = program
         self._prometheus_flags = prometheus_flags
-        self._cleanup = contextlib.ExitStack()
-
-    def __enter__(self) -> Watchers:
-        try:
-            self._start()
-        except BaseException:
-            self._cleanup.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._cleanup.close()
+        super().__init__()
 
     def _start(self) -> None:
         enter = self._cleanup.enter_context

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
 import shlex
-from collections.abc import Iterator
 
 import pytest
 
@@ -14,15 +12,7 @@ from mailserver_exporter.cli import main
 from mailserver_exporter.sources.probe import Target
 from tests.support.listeners import listener, speaks
 
-
-@pytest.fixture(autouse=True)
-def _own_log() -> Iterator[None]:
-    """Take the log back from main(), which sends it to a standard error that ends with the test."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
+pytestmark = pytest.mark.usefixtures("own_log")
 
 
 @pytest.mark.parametrize(
