@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mailserver_exporter.collection import HangingCalls
+from mailserver_exporter.hanging_calls import HangingCalls
 from tests.support.processes import wait_for
 
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -14,15 +14,13 @@ from prometheus_client.metrics_core import Metric
 from mailserver_exporter.config import Config
 from mailserver_exporter.expectations import Expectations
 from mailserver_exporter.finding import Finding
+from mailserver_exporter.hanging_calls import HangingCalls
 from mailserver_exporter.host import Host
 from mailserver_exporter.mailstack import MailStack
 from mailserver_exporter.settings.limits import Limit
 from mailserver_exporter.settings.types import Section
 from mailserver_exporter.sources import SourceError, files
 from mailserver_exporter.sources.processes import ProcessTable
-
-if TYPE_CHECKING:
-    from mailserver_exporter.collection import HangingCalls
 
 
 @dataclass(frozen=True)
@@ -47,8 +45,6 @@ class Context:
     @cached_property
     def hanging_calls(self) -> HangingCalls:
         """For calls that may never come back; here because no collector starts threads of its own."""
-        from mailserver_exporter.collection import HangingCalls
-
         return HangingCalls()
 
 
