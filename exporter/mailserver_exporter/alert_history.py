@@ -37,7 +37,8 @@ class Episode:
     """An alert from its beginning to its end; all texts are as they were told, and may hold anything.
 
     ``ended`` is None while it fires. ``told`` is when the log last heard of it. ``end_known`` is False where nobody
-    said that it was over: ``ended`` is then a guess, when it fired anew or was last told of.
+    said that it was over: ``ended`` is then a guess, when it fired anew or was last told of. ``action`` is the first
+    command to run.
     """
 
     alertname: str
@@ -48,6 +49,7 @@ class Episode:
     ended: datetime | None
     told: datetime
     end_known: bool = True
+    action: str = ""
 
     def lasted(self, now: datetime) -> timedelta:
         """Return how long it lasted, up to ``now`` while it still fires."""
@@ -208,10 +210,11 @@ def _parse(line: bytes) -> tuple[str, Episode]:
         ended = max(started, _time(record["ends_at"]) or told)
     labels = {_text(name): _text(value) for name, value in record["labels"].items()}
     summary = _text(record["annotations"].get("summary", ""))
+    action = _text(record["annotations"].get("action", ""))
     # Alertmanager's of all labels, or these where it sent none.
     fingerprint = _text(record["fingerprint"]) or json.dumps(labels, sort_keys=True)
     return fingerprint, Episode(
-        _text(record["alertname"]), _text(record["severity"]), summary, labels, started, ended, told
+        _text(record["alertname"]), _text(record["severity"]), summary, labels, started, ended, told, action=action
     )
 
 
@@ -238,4 +241,4 @@ def _time(text: object) -> datetime | None:
 
 def _size(episode: Episode) -> int:
     texts = sum(len(name) + len(value) for name, value in episode.labels.items())
-    return _PER_EPISODE + texts + len(episode.alertname) + len(episode.summary)
+    return _PER_EPISODE + texts + len(episode.alertname) + len(episode.summary) + len(episode.action)

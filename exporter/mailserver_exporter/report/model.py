@@ -89,12 +89,18 @@ class Section:
 
 @dataclass(frozen=True)
 class Action:
-    """Something to do: what and why in one sentence, the first command where there is one, and the rule's name."""
+    """Something to do: what and why in one sentence, the first command where there is one, and the rule's name.
+
+    An alert that fires is told under the subject (the name of a module of sections/) that it belongs to, unless an
+    action there is about the same: ``about`` are the names by which to tell.
+    """
 
     severity: State
     text: str
     command: str = ""
     rule: str = ""
+    subject: str = ""
+    about: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,4 +116,5 @@ class Report:
     subject: str
     problems: tuple[str, ...] = ()
     actions: tuple[Action, ...] = ()
+    actions_left_out: str = ""
     sections: tuple[Section, ...] = field(default=())

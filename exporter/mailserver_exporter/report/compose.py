@@ -1,0 +1,142 @@
+"""Put the report together from what was measured: its verdict, its subject, what to do first. Pure.
+
+How grave a report is, is how grave things are at the end of its period: the states of its sections, the alerts that
+fire, and what is to be done. What was wrong within the period and is over is told in the verdict and in its section,
+but makes it no worse than "all well": nobody has to get up for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from mailserver_exporter.report.language import Language
+from mailserver_exporter.report.model import Action, Report, Section, State, worst
+from mailserver_exporter.report.period import Period
+from mailserver_exporter.report.sections import Part, alerts
+
+_GRAVE: tuple[State, ...] = ("critical", "warning")
+_BY_GRAVITY: tuple[State, ...] = ("critical", "warning", "info", "good", "")
+_NAMED = 4
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """A section, the name of its part, and all that is to be done about it."""
+
+    name: str
+    section: Section
+    actions: tuple[Action, ...]
+
+    def findings(self) -> list[State]:
+        """Return the gravity of each thing that is wrong: a section graver than what it advises is one by itself."""
+        grave = [action.severity for action in self.actions if action.severity in _GRAVE]
+        state = self.section.state
+        return [state, *grave] if state in _GRAVE and worst(*grave, state) != worst(*grave) else grave
+
+
+def compose(  # noqa: PLR0917 - a report is made in one place
+    host: str,
+    period: Period,
+    made: datetime,
+    say: Language,
+    parts: Iterable[tuple[Part, Any]],
+    problems: Sequence[str] = (),
+    remarks: Sequence[str] = (),
+) -> Report:
+    """Return the report of the parts, in their order, each with its facts, None where it is not watched.
+
+    ``problems`` say in the reader's language what could not be asked: they come before everything else, the verdict
+    included. ``remarks`` are told there as well, but say nothing about this report.
+    """
+    watched = [(part, facts) for part, facts in parts if facts is not None]
+    subjects = _told_once([_subject(part, facts, say) for part, facts in watched])
+    actions = [action for subject in subjects for action in subject.actions]
+    findings = {state: [each for each in subjects if state in each.findings()] for state in _GRAVE}
+    counts = {state: sum(each.findings().count(state) for each in subjects) for state in _GRAVE}
+    state = next((state for state in _GRAVE if counts[state]), "warning" if problems else "good")
+    over = next((alerts.over(facts, say) for _, facts in watched if isinstance(facts, alerts.Facts)), "")
+    named = _listed([each.section.title for state in _GRAVE for each in findings[state]], say)
+    return Report(
+        host,
+        period,
+        made,
+        say.name,
+        state,
+        " ".join([*_first(problems), *_verdict(counts, findings, over, bool(problems), say)]),
+        f"[{_tag(counts, bool(problems), say)}] {host} {_when(period, say)}: {named or say('daily report')}",
+        (*problems, *remarks),
+        tuple(sorted(actions, key=lambda action: _BY_GRAVITY.index(action.severity))),
+        sections=tuple(subject.section for subject in subjects),
+    )
+
+
+def _subject(part: Part, facts: Any, say: Language) -> _Subject:
+    name = getattr(part, "__name__", "").rpartition(".")[2]
+    return _Subject(name, part.show(facts, say), tuple(part.advise(facts, say)))
+
+
+def _told_once(subjects: Sequence[_Subject]) -> list[_Subject]:
+    """Put each firing alert beside what its own subject advises, and leave it out where that is about the same."""
+    actions = {subject.name: [each for each in subject.actions if not each.subject] for subject in subjects}
+    for subject in subjects:
+        for action in subject.actions:
+            if action.subject:
+                there = actions.get(action.subject, actions[subject.name])
+                if not any(_same(action, own) for own in there if not own.subject):
+                    there.append(action)
+    return [replace(subject, actions=tuple(actions[subject.name])) for subject in subjects]
+
+
+def _same(alert: Action, own: Action) -> bool:
+    """Whether what is advised is about the alert, too: as grave, and it names one of the things that the alert does."""
+    if worst(alert.severity, own.severity) != own.severity:
+        return False
+    text = f"{own.text} {own.command}"
+    return not alert.about or any(re.search(rf"(?<![\w/.-]){re.escape(name)}(?![\w/-])", text) for name in alert.about)
+
+
+def _first(problems: Sequence[str]) -> list[str]:
+    return [problems[0] if problems[0].endswith((".", "!", "?")) else f"{problems[0]}."] if problems else []
+
+
+def _verdict(
+    counts: dict[State, int], findings: dict[State, list[_Subject]], over: str, incomplete: bool, say: Language
+) -> list[str]:
+    sentences = []
+    for state, number in counts.items():
+        if number:
+            named = _listed([subject.section.title for subject in findings[state]], say)
+            sentences.append(f"{_counted(state, number, say)}: {named}.")
+    if not sentences:
+        sentences.append(say("What could be asked is well.") if incomplete else say("All well."))
+    return [*sentences, over] if over else sentences
+
+
+def _tag(counts: dict[State, int], incomplete: bool, say: Language) -> str:
+    if counts["critical"]:
+        return say("CRITICAL")
+    told = _counted("warning", counts["warning"], say) if counts["warning"] else ""
+    if incomplete:
+        return f"{say('INCOMPLETE')}, {told}" if told else say("INCOMPLETE")
+    return told or "OK"
+
+
+def _counted(state: State, number: int, say: Language) -> str:
+    if state == "critical":
+        return say("CRITICAL") if number == 1 else say("{number} times CRITICAL", number=say.number(number))
+    return say.count(number, "{number} warning", "{number} warnings")
+
+
+def _listed(titles: Sequence[str], say: Language) -> str:
+    names = list(dict.fromkeys(titles))
+    more = [say("{number} more", number=len(names) - _NAMED)] if len(names) > _NAMED else []
+    return ", ".join([*names[:_NAMED], *more])
+
+
+def _when(period: Period, say: Language) -> str:
+    """Return the day on which the period ends: no two daily reports have the same subject, which Gmail would thread."""
+    return f"{say.day(period.end)}{'' if say.name == 'de' else ' '}{period.end.year}"

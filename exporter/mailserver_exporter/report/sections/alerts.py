@@ -1,0 +1,227 @@
+"""The alerts of the period: how often and how long each fired, and which fire now.
+
+Prometheus counts (its series ALERTS has a sample for each evaluation at which an alert fired), the alert log explains
+(alert_history.py): it has the summaries, the first commands and the exact beginnings. Each tells, too, what the other
+does not know. ``measure`` asks Prometheus; whoever makes the report adds the log:
+
+    facts = alerts.merge(alerts.measure(prometheus), episodes(path, settings, period.start, period.end), host, period)
+
+and gives None in place of the measured where Prometheus does not answer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from mailserver_exporter.alert_history import Episode
+from mailserver_exporter.report.language import Language
+from mailserver_exporter.report.model import Action, Cell, Section, State, Table, worst
+from mailserver_exporter.report.period import Period
+from mailserver_exporter.report.prometheus import Prometheus, Series
+
+Labels = frozenset[tuple[str, str]]
+
+_FIRING = 'ALERTS{$host, alertstate="firing", alertname!="Watchdog"}'
+_FEWEST_STEPS, _MOST_STEPS = 24, 720
+# All series together, in a process that has little memory.
+_MOST_POINTS = 50_000
+_NOT_KEYS = ("alertname", "alertstate", "severity", "instance", "collector", "job")
+_STATES: Mapping[str, State] = {"critical": "critical", "warning": "warning", "info": "info"}
+_ORDER = ("critical", "warning", "info")
+
+# The module of sections/ that an alert belongs to, by its label ``collector``.
+SUBJECTS: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One alert: ``times`` it fired in the period, ``seconds`` in all, ``since`` when where it fires at the end."""
+
+    name: str
+    severity: str
+    labels: Mapping[str, str]
+    times: int
+    seconds: float
+    since: float | None = None
+    firing: bool = False
+    summary: str = ""
+    action: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All alerts of the period."""
+
+    alerts: tuple[Alert, ...]
+
+
+def measure(prometheus: Prometheus) -> Facts | None:
+    """Return the alerts that Prometheus knows of, None where it evaluates no rules of ours. Raises PrometheusError."""
+    number = prometheus.value(f"count(last_over_time({_FIRING}[$period]))") or 0
+    length = prometheus.period.seconds
+    step = max(60.0, length / max(_FEWEST_STEPS, min(_MOST_STEPS, _MOST_POINTS / max(1, number))))
+    # A whole number of steps, so that the last one ends with the period.
+    step = math.floor(length / max(1, math.floor(length / step)) * 1000) / 1000
+    # Counted over each step, so that what fired between two of them is not lost.
+    query = f"count_over_time(%s[{step * 1000:.0f}ms])"
+    # It fires always: its samples in a step tell how often rules are evaluated.
+    watchdog = prometheus.matrix(query % 'ALERTS{alertname="Watchdog", alertstate="firing"}', step)
+    found = prometheus.matrix(query % _FIRING, step) if number else []
+    if not found and not watchdog:
+        return None
+    now = {_key(sample.labels) for sample in prometheus.vector(_FIRING)}
+    most = max((count for series in (found, watchdog) for each in series for _, count in each.points), default=1.0)
+    measured = (_measured(each, prometheus.period, step, step / most, now) for each in found)
+    return Facts(tuple(alert for alert in measured if alert.times))
+
+
+def _measured(series: Series, period: Period, step: float, interval: float, now: Container[Labels]) -> Alert:
+    times, seconds, before, began = 0, 0.0, -math.inf, 0.0
+    for at, count in series.points:
+        # The first point tells of the time before the period.
+        if at < period.start.timestamp() + step / 2:
+            before = at
+            continue
+        if at - before > step * 1.5:
+            times += 1
+            began = at - count * interval
+        times, before, seconds = max(times, 1), at, seconds + count * interval
+    labels = {name: value for name, value in series.labels.items() if name != "alertstate"}
+    return Alert(
+        labels.get("alertname", ""),
+        labels.get("severity", ""),
+        labels,
+        times,
+        min(seconds, period.seconds),
+        firing=_key(series.labels) in now,
+        since=began or None,
+    )
+
+
+def merge(facts: Facts | None, episodes: Iterable[Episode], host: str, period: Period) -> Facts | None:
+    """Return what Prometheus measured together with what the alert log says of this host.
+
+    None where neither knows anything: Prometheus did not answer, and the log is empty.
+    """
+    known = {_key(alert.labels): alert for alert in (facts.alerts if facts else ())}
+    names = {(alert.name, tuple(sorted(alert.labels))) for alert in known.values()}
+    logged: dict[Labels, list[Episode]] = {}
+    for episode in episodes:
+        if episode.labels.get("instance", host) == host and episode.alertname != "Watchdog":
+            logged.setdefault(_its_key(episode, names, known), []).append(episode)
+    for key, those in logged.items():
+        known[key] = _explained(known.get(key), those, period, trusted=facts is None)
+    if facts is None and not logged:
+        return None
+    prefix = f"{host}: "
+    alerts = (replace(alert, summary=alert.summary.removeprefix(prefix)) for alert in known.values())
+    return Facts(tuple(sorted(alerts, key=_by_gravity)))
+
+
+def _its_key(episode: Episode, names: Iterable[tuple[str, tuple[str, ...]]], known: Container[Labels]) -> Labels:
+    """Return the key by which Prometheus knows it: external labels are sent along, but not stored."""
+    for name, labels in names:
+        if name == episode.alertname:
+            key = frozenset((label, episode.labels.get(label, "")) for label in labels)
+            if key in known:
+                return key
+    return _key(episode.labels)
+
+
+def _explained(alert: Alert | None, episodes: list[Episode], period: Period, *, trusted: bool) -> Alert:
+    """Add what the log says; that an alert fires now, it only is ``trusted`` with where Prometheus does not answer."""
+    start, end = period.start.timestamp(), period.end.timestamp()
+    last = episodes[-1]
+    spans = [(each.started.timestamp(), each.ended.timestamp() if each.ended else math.inf) for each in episodes]
+    seconds = min(end - start, sum(max(0.0, min(end, over) - max(start, began)) for began, over in spans))
+    fires = spans[-1][1] > end
+    if alert is None:
+        alert = Alert(last.alertname, last.severity, last.labels, 0, 0.0, firing=fires and trusted)
+    return replace(
+        alert,
+        times=max(alert.times, len(episodes)),
+        seconds=max(alert.seconds, seconds),
+        since=spans[-1][0] if fires else alert.since,
+        summary=last.summary,
+        action=last.action,
+    )
+
+
+def show(facts: Facts, say: Language) -> Section:
+    """Return the alerts for the reader, what fires now first."""
+    firing = [alert for alert in facts.alerts if alert.firing]
+    states = [_STATES.get(alert.severity, "info") for alert in firing]
+    over = len(facts.alerts) - len(firing)
+    if firing:
+        summary = say.count(len(firing), "{number} alert fires now.", "{number} alerts fire now.")
+    else:
+        summary = say("No alert fires now.") if over else say("No alert fired.")
+    if over:
+        summary = f"{summary} {say.count(over, '{number} fired and is over.', '{number} fired and are over.')}"
+    table = Table(
+        (say("Alert"), say("Severity"), say("State"), say("Times"), say("In all")),
+        tuple(_row(alert, say) for alert in sorted(facts.alerts, key=_by_gravity)),
+        numeric=frozenset((3, 4)),
+    )
+    state = worst(*states, "info" if over else "good")
+    return Section(say("Alerts"), summary, state, (table,) if facts.alerts else ())
+
+
+def _row(alert: Alert, say: Language) -> tuple[Cell, ...]:
+    if not alert.firing:
+        now = say("over")
+    elif alert.since is None:
+        now = say("fires")
+    else:
+        now = say("fires since {moment}", moment=say.moment(alert.since))
+    severity = {"critical": say("critical"), "warning": say("warning"), "info": say("note")}
+    return (
+        Cell(_named(alert), _STATES.get(alert.severity, "info") if alert.firing else ""),
+        Cell(severity.get(alert.severity, alert.severity)),
+        Cell(now),
+        Cell(say.number(alert.times)),
+        Cell(say.duration(alert.seconds)),
+    )
+
+
+def over(facts: Facts, say: Language) -> str:
+    """Return a sentence about the grave alerts that are over, "" where there were none."""
+    past = [alert for alert in facts.alerts if not alert.firing and alert.severity in ("critical", "warning")]
+    if not past:
+        return ""
+    critical = sum(alert.severity == "critical" for alert in past)
+    text = say.count(len(past), "{number} alert fired and is over", "{number} alerts fired and are over")
+    return say("{text}, {number} of them critical.", text=text, number=critical) if critical else f"{text}."
+
+
+def advise(facts: Facts, say: Language) -> Iterator[Action]:
+    """Yield each grave alert that fires, with the first command to run, for the subject that it belongs to."""
+    for alert in facts.alerts:
+        state = _STATES.get(alert.severity, "")
+        if alert.firing and state in ("critical", "warning"):
+            text = _named(alert)
+            if alert.since:
+                text = say("{alert} (fires since {moment})", alert=text, moment=say.moment(alert.since))
+            subject = SUBJECTS.get(alert.labels.get("collector", ""), "alerts")
+            yield Action(state, text, alert.action, "alert-fires", subject, tuple(_keys(alert).values()))
+
+
+def _named(alert: Alert) -> str:
+    keys = ", ".join(_keys(alert).values())
+    return alert.summary or (f"{alert.name} ({keys})" if keys else alert.name)
+
+
+def _keys(alert: Alert) -> dict[str, str]:
+    """Return the labels that tell what the alert is about."""
+    return {name: value for name, value in sorted(alert.labels.items()) if name not in _NOT_KEYS and value}
+
+
+def _key(labels: Mapping[str, str]) -> Labels:
+    return frozenset(item for item in labels.items() if item[0] != "alertstate")
+
+
+def _by_gravity(alert: Alert) -> tuple[bool, int, float, str, str]:
+    order = _ORDER.index(alert.severity) if alert.severity in _ORDER else len(_ORDER)
+    return not alert.firing, order, -alert.seconds, alert.name, _named(alert)

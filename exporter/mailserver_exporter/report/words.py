@@ -1,0 +1,44 @@
+"""What the page and the text have in common: the signs and words of a state, of which colour is never the only one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mailserver_exporter import __version__
+from mailserver_exporter.report.language import Language
+from mailserver_exporter.report.model import Cell, Report, State
+
+SIGNS: Mapping[State, str] = {"": "", "good": "✓", "info": "•", "warning": "▲", "critical": "✖"}
+_SPACE = "\N{NO-BREAK SPACE}"
+
+
+def words(say: Language) -> Mapping[State, str]:
+    """Return how a state is called."""
+    return {
+        "": "",
+        "good": say("good"),
+        "info": say("note"),
+        "warning": say("warning"),
+        "critical": say("critical"),
+    }
+
+
+def shown(cell: Cell) -> str:
+    """Return the text of a cell, with its sign where it is grave."""
+    return f"{SIGNS[cell.state]}{_SPACE}{cell.text}" if cell.state in ("warning", "critical") else cell.text
+
+
+def period(report: Report, say: Language) -> str:
+    """Return what time the report is about."""
+    start, end = report.period.start.timestamp(), report.period.end.timestamp()
+    return say("{start} to {end}", start=say.moment(start), end=f"{say.moment(end)} {report.period.end.tzname()}")
+
+
+def footer(report: Report, say: Language) -> str:
+    """Return by whom and when the report was made."""
+    return say(
+        "Made by mailserver-exporter {version} on {date} at {time}.",
+        version=__version__,
+        date=say.date(report.made),
+        time=f"{report.made:%H:%M} {report.made.tzname()}",
+    )
