@@ -53,7 +53,7 @@ def _backups() -> Panels:
             Column("age", age(""), unit="dtdurations"),
             Column("size", newest("last_size_bytes"), unit="bytes"),
             Column("usual size", newest("median_size_bytes"), unit="bytes"),
-            Column("kept", newest("count")),
+            Column("kept", newest("kept")),
             Column("all parts", newest("part_present", "min"), words=YES_IS_GOOD),
             Column("readable", newest("readable", "min"), words=YES_IS_GOOD),
             Column("copied", age("copy_"), unit="dtdurations"),

@@ -73,7 +73,7 @@ class Watched:
 
         def counted() -> bool:
             found.append(self.look())
-            return [s.value for s in found[-1].all("mailserver_backup_count", name=name)] == [count]
+            return [s.value for s in found[-1].all("mailserver_backup_kept", name=name)] == [count]
 
         wait_for(f"{count} backups {name} are whole", counted, 20)
         return found[-1]

@@ -133,7 +133,7 @@ def test_dated_archives_are_told_by_their_prefix(tmp_path: Path, root: Path) -> 
     watched = Watched(tmp_path, rootfs=root)
     watched.settled("backups-vmail", 3)
     found = watched.settled("backups-db", 3)
-    assert {s.labels["name"] for s in found.all("mailserver_backup_count")} == {"backups-vmail", "backups-db"}
+    assert {s.labels["name"] for s in found.all("mailserver_backup_kept")} == {"backups-vmail", "backups-db"}
     assert found.all("mailserver_backup_part_present") == []
 
 
@@ -157,7 +157,7 @@ def test_configured_sets_are_the_whole_list(tmp_path: Path, root: Path, configs:
     settings = "sets: {data: {path: /data/kept, parts: ['vmail.tar.*', 'database.*']}}"
     watched = Watched(tmp_path, settings, root)
     found = watched.settled("data")
-    assert {s.labels["name"] for s in found.all("mailserver_backup_count")} == {"data"}
+    assert {s.labels["name"] for s in found.all("mailserver_backup_kept")} == {"data"}
     assert parts(watched, "data") == {"vmail.tar.*": 1, "database.*": 0}
 
 
@@ -185,7 +185,7 @@ def test_a_backup_with_something_unfinished_in_it_never_counts(
     watched.settled("configs", 11)
     time.sleep(0.3)
     found = watched.look()
-    assert found.value("mailserver_backup_count", name="configs") == 11
+    assert found.value("mailserver_backup_kept", name="configs") == 11
     assert time.time() - found.value("mailserver_backup_last_timestamp_seconds") > DAY - 7200
 
     (newest / writing).unlink()
@@ -205,12 +205,12 @@ def test_a_backup_that_grows_does_not_count_before_it_is_quiet(tmp_path: Path, r
         for begin in range(0, len(ETC), len(ETC) // 8):
             file.write(ETC[begin : begin + len(ETC) // 8])
             file.flush()
-            assert watched.look().value("mailserver_backup_count", name="data") == 2
+            assert watched.look().value("mailserver_backup_kept", name="data") == 2
             assert parts(watched, "data") == {"vmail.tar.gz": 1, "db.sql.gz": 1}
             time.sleep(0.02)
     # Quiet, but half of it is still to come: thirty times as long is waited for that.
     time.sleep(0.5)
-    assert watched.look().value("mailserver_backup_count", name="data") == 2
+    assert watched.look().value("mailserver_backup_kept", name="data") == 2
     (newest / "db.sql.gz").write_bytes(ETC)
     watched.settled("data", 3)
     assert watched.read("data") == "good"
@@ -311,7 +311,7 @@ def test_a_directory_that_is_gone_is_told_and_nothing_else_suffers(
     found = watched.look()
 
     assert found.value("mailserver_backup_available", name="configs") == 0
-    assert found.all("mailserver_backup_count", name="configs") == []
+    assert found.all("mailserver_backup_kept", name="configs") == []
     assert found.value("mailserver_backup_available", name="data") == 1
     assert watched.finding("configs").startswith("bad: /srv/backups/configs: ")
     # A restart does not make it forgotten.
@@ -322,7 +322,7 @@ def test_an_empty_directory_has_no_backup(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     watched = Watched(tmp_path, f"sets: {{data: {{path: {tmp_path}/empty}}}}")
     found = watched.look()
-    assert found.value("mailserver_backup_count", name="data") == 0
+    assert found.value("mailserver_backup_kept", name="data") == 0
     assert found.all("mailserver_backup_last_timestamp_seconds", name="data") == []
 
 

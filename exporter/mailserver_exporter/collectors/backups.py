@@ -33,7 +33,7 @@ _COPY = " (copy)"
 
 _HELP = {
     "available": "Whether the directory of the backups can be read.",
-    "count": "Number of whole backups.",
+    "kept": "Number of whole backups.",
     "last_timestamp_seconds": "When the newest whole backup was made.",
     "last_size_bytes": "Size of the newest whole backup.",
     "median_size_bytes": "Median size of the last ten whole backups.",
@@ -75,7 +75,7 @@ class BackupsCollector(Collector):
     """Backups, as `ls -l /srv/backups/configs` shows them, `tar -tf` reads them and `backup-mark` reports them.
 
     mailserver_backup_available{name="configs"} 1
-    mailserver_backup_count{name="configs"} 30
+    mailserver_backup_kept{name="configs"} 30
     mailserver_backup_last_timestamp_seconds{name="configs"} 1769828400
     mailserver_backup_last_size_bytes{name="configs"} 4821300
     mailserver_backup_median_size_bytes{name="configs"} 4819200
@@ -244,7 +244,7 @@ class BackupsCollector(Collector):
         look, mark = known.look, known.mark
         if isinstance(look, Look):
             yield "available", 1
-            yield "count", look.count
+            yield "kept", look.count
         elif known.set is not None or not mark.succeeded:
             yield "available", 0
         if known.whole:
