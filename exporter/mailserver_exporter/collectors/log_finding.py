@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from datetime import tzinfo
+from typing import TYPE_CHECKING, Any
 
 from mailserver_exporter.collectors.base import Context
 from mailserver_exporter.collectors.log_programs import PROGRAMS, Program
@@ -18,10 +19,15 @@ from mailserver_exporter.sources.journal import DIRECTORIES, Journal
 from mailserver_exporter.sources.log_source import LogSource
 from mailserver_exporter.sources.logfile import LogFile
 
+if TYPE_CHECKING:
+    from mailserver_exporter.sources.docker_api import Api
+    from mailserver_exporter.sources.past_log import PastLog
+
 log = logging.getLogger(__name__)
 
 JOURNAL = "journal"
 _JOURNALCTL = "/usr/bin/journalctl"
+_ZSTD = "/usr/bin/zstd"
 _CONTAINER = "container/"
 # Who writes to the log when not root: Postfix' and Dovecot's daemons, and those that handle virtual users' mail.
 _ACCOUNTS = ("postfix", "dovecot", "dovenull", "vmail", "sshd")
@@ -56,6 +62,19 @@ class LogFinder:
             # Of another version, or written by another hand.
             log.warning("log %s is followed from its end, its saved position is none: %s", name, error)
             return self._make(name, wanted, None)
+
+    def past(self, name: str, zone: tzinfo) -> PastLog:
+        """Return that log for reading what is past; dates without a zone are in ``zone``. Raises as ``open`` does."""
+        from mailserver_exporter.sources.past_container import PastContainer
+        from mailserver_exporter.sources.past_files import PastFiles
+
+        if name == JOURNAL:
+            return self._journal(bool, None)
+        if name.startswith(_CONTAINER):
+            return PastContainer(self._engine(), name.removeprefix(_CONTAINER), self._context.mailstack.get().project)
+        host = self._context.host
+        zstd = host_program.command(host, _ZSTD) if host.in_container and os.path.exists(host.path(_ZSTD)) else ["zstd"]
+        return PastFiles(name, host.path(name), zone, zstd)
 
     def _make(self, name: str, wanted: Callable[[bytes], object], position: Any) -> LogSource:
         if name == JOURNAL:
@@ -92,10 +111,13 @@ class LogFinder:
 
     def _container(self, name: str, position: Any) -> LogSource:
         from mailserver_exporter.sources.container_log import ContainerLog
+
+        return ContainerLog(self._engine(), name, self._context.mailstack.get().project, position)
+
+    def _engine(self) -> Api:
         from mailserver_exporter.sources.docker_api import Api
 
-        engine = Api(self._context.host.path(self._context.config.containers.socket))
-        return ContainerLog(engine, name, self._context.mailstack.get().project, position)
+        return Api(self._context.host.path(self._context.config.containers.socket))
 
     def _journal(self, wanted: Callable[[bytes], object], position: Any) -> Journal:
         host = self._context.host

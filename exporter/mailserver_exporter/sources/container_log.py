@@ -198,15 +198,7 @@ class ContainerLog:
 
     def _list(self, end: float) -> list[Listed]:
         """Return the containers that are or were the wanted one, newest first, as the Engine sorts them."""
-        return [each for each in docker_engine.parse_list(self._api.get(_LIST, end)) if self._is_wanted(each)]
-
-    def _is_wanted(self, listed: Listed) -> bool:
-        labels = listed.labels
-        if listed.name == self._wanted:
-            return True
-        if labels.get(f"{_LABEL}service") != self._wanted or labels.get(f"{_LABEL}oneoff", "").lower() == "true":
-            return False
-        return not self._project or labels.get(f"{_LABEL}project") == self._project
+        return containers(self._api, self._wanted, self._project, end)
 
     def _begin(self, found: Sequence[Listed], end: float) -> None:
         """Take the end of what there is for the place to begin at."""
@@ -293,6 +285,20 @@ class ContainerLog:
             f"container {container.name} logs by the driver {driver!r}, which Docker cannot read back",
             remedy=f"give {self._wanted} the log driver json-file, local or journald and make the container anew",
         )
+
+
+def containers(api: Api, wanted: str, project: str, end: float) -> list[Listed]:
+    """Return the containers of a name or of a project's service, newest first. Raises SourceError."""
+
+    def is_wanted(listed: Listed) -> bool:
+        labels = listed.labels
+        if listed.name == wanted:
+            return True
+        if labels.get(f"{_LABEL}service") != wanted or labels.get(f"{_LABEL}oneoff", "").lower() == "true":
+            return False
+        return not project or labels.get(f"{_LABEL}project") == project
+
+    return [each for each in docker_engine.parse_list(api.get(_LIST, end)) if is_wanted(each)]
 
 
 class _Answer:

@@ -108,6 +108,10 @@ class Client:
         """Return a jail's settings."""
         return JailSettings(*(_number(self.ask("get", jail, name)) for name in ("bantime", "findtime", "maxretry")))
 
+    def banned(self) -> set[str]:
+        """Return the addresses that any jail bans now; raises RefusedError where the server is older than 0.11.2."""
+        return parse_banned(self.ask("banned"))
+
     def database(self) -> str:
         """Return the path of the server's database as the server sees it, empty when it keeps none."""
         path = self.ask("get", "dbfile")
@@ -190,6 +194,17 @@ def parse_jail(value: object) -> Jail:
         _number(banned.get("Currently banned")),
         _number(banned.get("Total banned")),
     )
+
+
+def parse_banned(value: object) -> set[str]:
+    """Parse the answer to ``banned``: [{jail: [address, ...]}, ...]."""
+    found: set[str] = set()
+    for jail in value if isinstance(value, list) else [value]:
+        for addresses in jail.values() if isinstance(jail, dict) else [jail]:
+            if not isinstance(addresses, list):
+                raise _unexpected()
+            found.update(map(_text, addresses))
+    return found
 
 
 def _pairs(value: object) -> Mapping[str, object]:

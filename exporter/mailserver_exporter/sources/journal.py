@@ -14,11 +14,14 @@ import os
 import select
 import subprocess
 import time
-from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from mailserver_exporter.sources import SourceError
 from mailserver_exporter.sources.log_source import Batch
+
+if TYPE_CHECKING:
+    from mailserver_exporter.sources.past_log import Line, Span, Wanted
 
 DIRECTORIES = ("/var/log/journal", "/run/log/journal")
 INSTALL = "apt install systemd (for journalctl), or name files in logs.sources"
@@ -36,6 +39,10 @@ _CHUNK = 65536
 _ANSWER_SECONDS = 10.0
 
 Stamp = dict[tuple[int, int], tuple[int, int]]
+
+
+class OverdueError(SourceError):
+    """journalctl did not go on."""
 
 
 class Journal:
@@ -99,6 +106,28 @@ class Journal:
         """Say whether there is an entry of one of these SYSLOG_IDENTIFIERs. Raises as ``read`` does."""
         matches = [*self._uids, *(f"SYSLOG_IDENTIFIER={ident}" for ident in idents)]
         return self._last(matches) is not None
+
+    def past(self, span: Span, wanted: Wanted) -> Iterator[Line]:
+        """Yield the wanted entries of a time that has passed, the newest first. Raises as ``read`` does."""
+        files = [path for path, status in self._files() if status.st_mtime >= span.start]
+        if not files:
+            return
+        facilities = [f"SYSLOG_FACILITY={each}" for each in _FACILITIES]
+        times = [f"--since=@{span.start:.6f}", f"--until=@{span.end:.6f}"]
+        journalctl = _Journalctl(self._program, files, ["--reverse", *times, *self._uids, *facilities])
+        at, more = span.end, True
+        try:
+            while more:
+                entries, more = journalctl.entries(_CHUNK, span.deadline - time.monotonic())
+                for entry in entries:
+                    line = _line(entry)
+                    if line is not None and wanted(line):
+                        at = int(entry["__REALTIME_TIMESTAMP"]) / 1e6
+                        yield at, line
+        except OverdueError:
+            span.too_large(self.name, at)
+        finally:
+            journalctl.close()
 
     def _begin_at_the_end(self) -> None:
         known = _stamp(self._files())
@@ -183,14 +212,14 @@ class _Journalctl:
             os.close(output)
         self._rest = b""
 
-    def entries(self, max_bytes: int) -> tuple[list[dict[str, Any]], bool]:
+    def entries(self, max_bytes: int, seconds: float = _ANSWER_SECONDS) -> tuple[list[dict[str, Any]], bool]:
         """Return what comes next, up to about ``max_bytes``, and whether there may be more; raises SourceError."""
-        end = time.monotonic() + _ANSWER_SECONDS
+        end = time.monotonic() + seconds
         found: list[dict[str, Any]] = []
         size = 0
         while size < max_bytes:
             if not select.select([self._output], [], [], max(0.0, end - time.monotonic()))[0]:
-                raise SourceError(f"journalctl did not go on for {_ANSWER_SECONDS:g} s")
+                raise OverdueError(f"journalctl did not go on for {seconds:.3g} s")
             chunk = os.read(self._output, _CHUNK)
             if not chunk:
                 self._check()
