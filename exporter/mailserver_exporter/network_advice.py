@@ -41,7 +41,7 @@ def explain(error: OSError, host: str, port: int, ca_file: str = "") -> Advice |
     if isinstance(error, ConnectionRefusedError):
         remedy = f"is it the right port? nc -vz {host} {port} must connect; a firewall may refuse it, too"
         return Advice(f"nothing listens on {server} (connection refused)", remedy)
-    if isinstance(error, ConnectionResetError | BrokenPipeError):
+    if isinstance(error, ConnectionError):
         return Advice(
             f"{server} has cut the connection", "is it the right port? something between may have cut it, too"
         )

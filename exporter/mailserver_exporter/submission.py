@@ -20,7 +20,6 @@ killed after that, does not know; who is killed before, has not sent.
 from __future__ import annotations
 
 import contextlib
-import email.utils
 import functools
 import ipaddress
 import smtplib
@@ -92,7 +91,7 @@ def submit(
 class _Session:
     def __init__(self, settings: Email, stages: Stages, tell: Callable[[str], object], hello: str) -> None:
         end = deadline.Deadline(stages.left(float("inf")))
-        self.client = smtp_client.Client(end.left, hello if "." in hello and hello.isascii() else "")
+        self.client = smtp_client.Client(end.left, _own_name(hello))
         self.refused: dict[str, Trouble] = {}
         self._settings = settings
         self._stages = stages
@@ -155,7 +154,8 @@ class _Session:
     def _mail(self, data: bytes, recipients: list[str]) -> None:
         options = []
         header = data.partition(b"\r\n\r\n")[0]
-        if not header.isascii() or not all(_envelope(each).isascii() for each in (self._settings.sender, *recipients)):
+        local_parts = [_bare(each).rpartition("@")[0] for each in (self._settings.sender, *recipients)]
+        if not header.isascii() or not all(map(str.isascii, local_parts)):
             if not self.client.has_extn("smtputf8"):
                 raise smtplib.SMTPNotSupportedError("the server takes no addresses or headers beyond ASCII (SMTPUTF8)")
             options.append("SMTPUTF8")
@@ -222,11 +222,24 @@ def _loopback(host: str) -> bool:
 
 def _envelope(address: str) -> str:
     """Return an address as it travels: without a display name, its domain as the DNS has it. Raises UnicodeError."""
-    bare = email.utils.parseaddr(address)[1] or address
-    local, at, domain = bare.rpartition("@")
-    if not (local and domain) or any(not c.isprintable() or c in "<> " for c in bare):
+    local, at, domain = _bare(address).rpartition("@")
+    if not (local and domain and address.isprintable()) or any(c in "<> " for c in local + domain):
         raise smtplib.SMTPSenderRefused(501, f"5.1.3 {address!r} is no e-mail address".encode(), address)
     return f"{local}{at}{smtp_client.ascii_name(domain)}"
+
+
+def _bare(address: str) -> str:
+    _, bracket, rest = address.rpartition("<")
+    return rest.strip().removesuffix(">") if bracket else address.strip()
+
+
+def _own_name(hello: str) -> str:
+    """Return a name of ours that a server can take, nothing where it is none: an IP address is better then."""
+    try:
+        name = smtp_client.ascii_name(hello)
+    except UnicodeError:
+        return ""
+    return name if "." in name and all(c.isalnum() or c in ".-" for c in name) else ""
 
 
 def _on_the_wire(message: bytes) -> bytes:

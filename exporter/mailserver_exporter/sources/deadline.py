@@ -73,6 +73,8 @@ class TimedSocket:
         except ssl.SSLEOFError:
             # Many servers end without the close_notify that RFC 8446 6.1 asks for.
             return b""
+        except ssl.SSLError as error:
+            raise _broken(error) from error
         self._may_come -= len(data)
         if self._may_come < 0:
             raise TooMuchError
@@ -83,11 +85,19 @@ class TimedSocket:
         rest = memoryview(data)
         while rest:
             self._socket.settimeout(self._left())
-            rest = rest[self._socket.send(rest[:_CHUNK_BYTES]) :]
+            try:
+                rest = rest[self._socket.send(rest[:_CHUNK_BYTES]) :]
+            except ssl.SSLError as error:
+                raise _broken(error) from error
 
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()
+
+
+def _broken(error: ssl.SSLError) -> ConnectionError:
+    """Return what an error of TLS is after the handshake."""
+    return ConnectionResetError(f"the TLS connection broke ({error.reason})")
 
 
 class _Reader(io.RawIOBase):

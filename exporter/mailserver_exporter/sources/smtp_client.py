@@ -82,7 +82,7 @@ class Client(smtplib.SMTP):
     def send(self, data: bytes | str) -> None:  # type: ignore[override]
         """Send, as smtplib asks for it."""
         try:
-            self._connected.sendall(data.encode("ascii") if isinstance(data, str) else data)
+            self._connected.sendall(data.encode(self.command_encoding) if isinstance(data, str) else data)
         except OSError:
             self.close()
             raise
