@@ -111,7 +111,7 @@ def mailcow_ui(line: bytes) -> Failure | None:
 
 # What the lines of a program that matter have in them; cheap, for logs of gigabytes.
 HINTS: Mapping[str, bytes] = {
-    "sshd": rb"sshd.*?: (?:\[ )?(?:Failed |Invalid |Illegal |error: PAM|Connection (?:closed|reset) by |Disconnected from )",
+    "sshd": rb"sshd.*?: (?:\[ )?(?:Failed|Invalid|Illegal|error: PAM:|Connection \w+ by|Disconnected from) ",
     "postfix": rb"authentication failed",
     "dovecot": rb"\(auth failed",
     "sogo": rb"Login from '",
