@@ -103,7 +103,7 @@ def explain(stage: str, error: BaseException | None, said: str, settings: Email,
         return _of_an_answer(stage, f"{error.smtp_code} {' '.join(answer.split())}", said, settings, recipient)
     host, port = address(settings.smarthost)
     if isinstance(error, NoMailServerError | TooMuchError):
-        return Advice(said, f"is {settings.smarthost} right? {_PORTS}", retry=False, stage="connect")
+        return Advice(said, f"is {settings.smarthost} right? {_PORTS}", retry=False, stage=stage)
     if isinstance(error, smtplib.SMTPServerDisconnected):
         remedy = "it may have been restarted; else its log says why"
         return Advice(f"{said} ({_DOING[stage]})", remedy, retry=True, stage=stage)

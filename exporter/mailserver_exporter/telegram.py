@@ -35,7 +35,10 @@ _RULES = (
         r"^400 .*(rights|CHAT_WRITE_FORBIDDEN|restricted)",
         "allow the bot to write there: the group's settings, Permissions",
     ),
-    (r"^400 .*(deactivated|deleted)", "the group is gone: make another one and set notifications.telegram.chat_id"),
+    (
+        r"(400|403) .*group.*(deactivated|deleted)",
+        "the group is gone: write to another one, see notifications.telegram.chat_id",
+    ),
     (r"^403 .*blocked by the user", "open the chat with the bot and press Restart (Unblock)"),
     (r"^403 .*(kicked|not a member|left)", "add the bot to the group or channel again"),
     (r"^403 .*initiate conversation", "open the bot in Telegram and press Start"),

@@ -45,6 +45,27 @@ _ATTRIBUTE = re.compile(r'\s+([a-zA-Z-]+)(?:="([^"<>]*)")?')
 _NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"'}
 
 
+# How a chat can be out of the bot's reach, in the words of the server that Telegram publishes (Client.cpp) and of
+# github.com/TelegramBotAPI/errors.
+UNREACHABLE: dict[str, tuple[int, str, dict[str, int]]] = {
+    "unknown": (400, "Bad Request: chat not found", {}),
+    "invalid": (400, "Bad Request: PEER_ID_INVALID", {}),
+    "migrated": (
+        400,
+        "Bad Request: group chat was upgraded to a supergroup chat",
+        {"migrate_to_chat_id": -1009876543210},
+    ),
+    "muted": (400, "Bad Request: not enough rights to send text messages to the chat", {}),
+    "gone": (403, "Forbidden: the group chat was deleted", {}),
+    "blocked": (403, "Forbidden: bot was blocked by the user", {}),
+    "kicked": (403, "Forbidden: bot was kicked from the supergroup chat", {}),
+    "no member": (403, "Forbidden: bot is not a member of the channel chat", {}),
+    "never started": (403, "Forbidden: bot can't initiate conversation with a user", {}),
+    "a bot": (403, "Forbidden: bot can't send messages to bots", {}),
+    "deactivated": (403, "Forbidden: user is deactivated", {}),
+}
+
+
 class ApiError(Exception):
     """What the API answers instead of a result."""
 
@@ -92,6 +113,7 @@ class FakeTelegram:
         """Listen on a free port."""
         self._lock = threading.Lock()
         self._trouble: tuple[int, int | None] | None = None
+        self._unreachable = ""
         handler = type("BoundHandler", (_Handler,), {"api": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
@@ -106,9 +128,14 @@ class FakeTelegram:
         """Answer every request with ``code`` (429 with ``retry_after`` seconds, 500, ...) until ``recover``."""
         self._trouble = code, retry_after
 
+    def lose_chat(self, how: str) -> None:
+        """Refuse messages to the chat as one of UNREACHABLE until ``recover``."""
+        assert how in UNREACHABLE
+        self._unreachable = how
+
     def recover(self) -> None:
         """Work again."""
-        self._trouble = None
+        self._trouble, self._unreachable = None, ""
 
     def call(self, path: str, parameters: dict[str, Any]) -> Any:
         """Answer one request; raises ApiError."""
@@ -140,12 +167,17 @@ class FakeTelegram:
         return {"id": int(self.token.split(":")[0]), "is_bot": True, "first_name": "watch", "username": "watch_bot"}
 
     def _get_chat(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        if str(parameters.get("chat_id")) != str(self.chat_id):
+        if parameters.get("chat_id") in (None, ""):
+            raise ApiError(400, "Bad Request: chat_id is empty")
+        if str(parameters["chat_id"]) != str(self.chat_id):
             raise ApiError(400, "Bad Request: chat not found")
         return {"id": self.chat_id, "type": "supergroup", "title": "admins"}
 
     def _send_message(self, parameters: dict[str, Any]) -> dict[str, Any]:
         chat = self._get_chat(parameters)
+        if self._unreachable:
+            code, description, details = UNREACHABLE[self._unreachable]
+            raise ApiError(code, description, **details)
         mode = str(parameters.get("parse_mode", ""))
         source = str(parameters.get("text", ""))
         if mode.lower() not in ("", "html"):

@@ -49,7 +49,9 @@ def post(url: str, body: bytes, content_type: str, seconds: float, max_bytes: in
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         headers = {"Content-Type": content_type, "Connection": "close", "User-Agent": "mailserver-exporter"}
         connection.request("POST", path, body, headers)
-        answer = connection.getresponse()
+        # HTTPConnection's own getresponse() closes the socket before the body is read.
+        answer = http.client.HTTPResponse(connected, method="POST")  # type: ignore[arg-type]
+        answer.begin()
         return Answer(answer.status, answer.reason, answer.getheader("Location", ""), answer.read(max_bytes))
     finally:
         connected.close()
