@@ -60,7 +60,7 @@ class Counted:
     since: Mapping[str, float] = field(default_factory=dict)
     readings: Mapping[str, Collection[float]] = field(default_factory=dict)
 
-    def matching(self, metric: str, **labels: Collection[str]) -> Iterator[Counter]:
+    def matching(self, metric: str, /, **labels: Collection[str]) -> Iterator[Counter]:
         """Yield the counters of a metric with these values of labels."""
         for counter in self.counters:
             if counter.labels["metric"] == metric and all(
@@ -68,7 +68,7 @@ class Counted:
             ):
                 yield counter
 
-    def number(self, metric: str, **labels: Collection[str]) -> float | None:
+    def number(self, metric: str, /, **labels: Collection[str]) -> float | None:
         """Return how many there were, None where its program was not watched."""
         if program(metric) not in self.since:
             return None
@@ -108,6 +108,11 @@ class Counts:
     day_before: Counted
     week_before: Counted
 
+    @classmethod
+    def none(cls, period: Period) -> Counts:
+        """Return what is known where nothing was counted."""
+        return cls(*(Counted(period.earlier(earlier)) for earlier in (0.0, DAY, WEEK)))
+
     def __bool__(self) -> bool:
         """Say whether anything is known of the period."""
         return bool(self.now.since)
@@ -116,7 +121,7 @@ class Counts:
         """Say whether the program of the metric was watched in the period."""
         return program(metric) in self.now.since
 
-    def of(self, metric: str, **labels: Collection[str]) -> Compared:
+    def of(self, metric: str, /, **labels: Collection[str]) -> Compared:
         """Return how many there were; an earlier period of which much is missing is not compared with."""
         before = (
             each.number(metric, **labels) if each.knows_most(metric) else None
@@ -124,7 +129,7 @@ class Counts:
         )
         return Compared(self.now.number(metric, **labels), *before)
 
-    def by(self, label: str, metric: str, **labels: Collection[str]) -> dict[str, Compared]:
+    def by(self, label: str, metric: str, /, **labels: Collection[str]) -> dict[str, Compared]:
         """Return how many there were by the value of a label, of all values of these three periods."""
         periods = (self.now, self.day_before, self.week_before)
         found = {counter.labels.get(label, "") for each in periods for counter in each.matching(metric, **labels)}
@@ -207,7 +212,8 @@ def bar(period: Period) -> float:
 
 def program(metric: str) -> str:
     """Return which program a metric is of: what is counted of one appears and vanishes together."""
-    return metric.removeprefix("mailserver_").partition("_")[0]
+    words = metric.removeprefix("mailserver_").split("_")
+    return "_".join(words[:2]) if words[0] == "mailcow" else words[0]
 
 
 def _holds(value: str, wanted: Collection[str]) -> bool:

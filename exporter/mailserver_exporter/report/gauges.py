@@ -27,7 +27,7 @@ class Gauges:
         """Say whether there are any."""
         return bool(self.samples)
 
-    def matching(self, metric: str, **labels: Collection[str]) -> Iterator[Sample]:
+    def matching(self, metric: str, /, **labels: Collection[str]) -> Iterator[Sample]:
         """Yield the samples of a metric with these values of labels."""
         for sample in self.samples:
             if sample.labels["metric"] == metric and all(
@@ -36,16 +36,16 @@ class Gauges:
             ):
                 yield sample
 
-    def value(self, metric: str, **labels: Collection[str]) -> float | None:
+    def value(self, metric: str, /, **labels: Collection[str]) -> float | None:
         """Return the highest of them, None where there is none."""
         return max((sample.value for sample in self.matching(metric, **labels)), default=None)
 
-    def total(self, metric: str, **labels: Collection[str]) -> float | None:
+    def total(self, metric: str, /, **labels: Collection[str]) -> float | None:
         """Return the sum, None where there is none."""
         values = [sample.value for sample in self.matching(metric, **labels)]
         return sum(values) if values else None
 
-    def by(self, label: str, metric: str, **labels: Collection[str]) -> dict[str, float]:
+    def by(self, label: str, metric: str, /, **labels: Collection[str]) -> dict[str, float]:
         """Return the highest by the value of a label."""
         found: dict[str, float] = {}
         for sample in self.matching(metric, **labels):
@@ -53,11 +53,11 @@ class Gauges:
             found[name] = max(found.get(name, sample.value), sample.value)
         return dict(sorted(found.items()))
 
-    def label(self, label: str, metric: str, **labels: Collection[str]) -> str:
+    def label(self, label: str, metric: str, /, **labels: Collection[str]) -> str:
         """Return the label of the series that is 1 (of an _info, or of a state), "" where there is none."""
         return next((s.labels.get(label, "") for s in self.matching(metric, **labels) if s.value == 1), "")
 
-    def limits(self, name: str, **labels: Collection[str]) -> Limits:
+    def limits(self, name: str, /, **labels: Collection[str]) -> Limits:
         """Return the limits by severity of ``mailserver_threshold_NAME``."""
         found = self.by("severity", f"mailserver_threshold_{name}", **labels)
         return {severity: found[severity] for severity in _SEVERITIES if severity in found}

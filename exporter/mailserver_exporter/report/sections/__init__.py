@@ -8,6 +8,17 @@ from typing import Any, Protocol
 from mailserver_exporter.report.language import Language
 from mailserver_exporter.report.model import Action, Section
 from mailserver_exporter.report.prometheus import Prometheus
+from mailserver_exporter.report.sections import (
+    backups,
+    certificates,
+    dns,
+    errors,
+    mail,
+    queue,
+    roundtrips,
+    security,
+    updates,
+)
 
 
 class Part(Protocol):
@@ -23,4 +34,14 @@ class Part(Protocol):
         """Yield what to do about it; each has a rule that a test knows by name."""
 
 
-PARTS: tuple[Part, ...] = ()
+PARTS: tuple[Part, ...] = (
+    queue,
+    mail,
+    roundtrips,
+    errors,
+    security,
+    certificates,
+    dns,
+    backups,
+    updates,
+)
