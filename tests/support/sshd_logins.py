@@ -46,8 +46,10 @@ class Sshd(LoggedServer):
         )
         super().__init__(syslogd, program)
 
-    def login(self, user: str, *, password: str = "", key: str = "", methods: str = "", tries: int = 1) -> bool:
-        """Try to log in as ``user``; return whether it worked."""
+    def login(
+        self, user: str, *, password: str = "", key: str = "", methods: str = "", tries: int = 1, source: str = ""
+    ) -> bool:
+        """Try to log in as ``user``, from the address ``source`` if given; return whether it worked."""
         options = {
             "User": f'"{user}"',
             "NumberOfPasswordPrompts": str(tries),
@@ -58,6 +60,7 @@ class Sshd(LoggedServer):
             "UserKnownHostsFile": "/dev/null",
             "StrictHostKeyChecking": "no",
             "LogLevel": "ERROR",
+            **({"BindAddress": source} if source else {}),
         }
         askpass = self.folder / "askpass"
         askpass.write_text(f"#!/bin/sh\necho '{password}'\n")

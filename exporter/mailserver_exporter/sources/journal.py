@@ -37,6 +37,8 @@ _MAX_FILES = 1000
 _MAX_ENTRY = 1 << 20
 _CHUNK = 65536
 _ANSWER_SECONDS = 10.0
+# The time in a file's status may be so much older than its newest entry.
+_LATE = 600
 
 Stamp = dict[tuple[int, int], tuple[int, int]]
 
@@ -109,7 +111,7 @@ class Journal:
 
     def past(self, span: Span, wanted: Wanted) -> Iterator[Line]:
         """Yield the wanted entries of a time that has passed, the newest first. Raises as ``read`` does."""
-        files = [path for path, status in self._files() if status.st_mtime >= span.start]
+        files = [path for path, status in self._files() if status.st_mtime >= span.start - _LATE]
         if not files:
             return
         facilities = [f"SYSLOG_FACILITY={each}" for each in _FACILITIES]
