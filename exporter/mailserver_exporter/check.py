@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -95,14 +95,15 @@ def _secret(channel: str, file: Path) -> Finding:
     return Finding(channel, "good", f"configured, its secret is in {file}")
 
 
-_HEADINGS = {"off": "Not watched", "good": "Watched and well", "bad": "Needs your attention"}
+WATCHED = {"off": "Not watched", "good": "Watched and well", "bad": "Needs your attention"}
+SENT = {"off": "Not used", "good": "As it should be", "bad": "Needs your attention"}
 
 
-def as_text(findings: list[Finding]) -> str:
+def as_text(findings: list[Finding], headings: Mapping[str, str] = WATCHED) -> str:
     """Return the findings as one page for people; what needs attention comes last, where the eye is."""
     width = max(len(finding.subject) for finding in findings)
     lines = []
-    for state, heading in _HEADINGS.items():
+    for state, heading in headings.items():
         chosen = [finding for finding in findings if finding.state == state]
         if chosen:
             lines += [heading, ""]

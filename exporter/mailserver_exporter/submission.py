@@ -244,5 +244,5 @@ def _own_name(hello: str) -> str:
 
 def _on_the_wire(message: bytes) -> bytes:
     """Return a message with CRLF, its dots doubled (RFC 5321 4.5.2), complete but for the final dot."""
-    lines = message.replace(b"\r\n", b"\n").replace(b"\r", b"\n").rstrip(b"\n").split(b"\n")
+    lines = message.replace(b"\r\n", b"\n").replace(b"\r", b"\n").removesuffix(b"\n").split(b"\n")
     return b"".join((b"." + line if line.startswith(b".") else line) + b"\r\n" for line in lines)

@@ -82,9 +82,11 @@ def test_a_message_goes_in_as_it_is_after_tls_and_login(settings: Email, script:
     ]
 
 
-def test_bare_newlines_become_what_travels(settings: Email, script: SmtpScript) -> None:
-    assert submit(settings, script, MESSAGE.replace(b"\r\n", b"\n")).accepted == (TO,)
-    assert script.messages == [MESSAGE]
+@pytest.mark.parametrize("end", [b"", b"\r\n", b"\r\n\r\n\r\n"])
+def test_newlines_become_what_travels_and_nothing_else_changes(end: bytes, settings: Email, script: SmtpScript) -> None:
+    message = MESSAGE.removesuffix(b"\r\n") + end
+    assert submit(settings, script, message.replace(b"\r\n", b"\n")).accepted == (TO,)
+    assert script.messages == [message if end else MESSAGE]
 
 
 def test_port_465_speaks_tls_from_the_first_byte(settings: Email, pem: Path, monkeypatch: pytest.MonkeyPatch) -> None:
