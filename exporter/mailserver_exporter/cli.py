@@ -279,13 +279,14 @@ def _check(options: argparse.Namespace) -> int:
     else:
         from mailserver_exporter.app import build
 
-        setup = build(config, _host(options), remember=False)
+        setup = build(config, _host(options), config_file=options.config_file, remember=False)
         findings = check.check(setup, progress)
         setup.collection.close()
     if not options.measure_only:
         findings += check_monitoring.prometheus(options.prometheus_url)
         findings += check_monitoring.alertmanager(options.alertmanager_url, config.notifications)
-    print(check.as_json(findings) if options.json else check.as_text(findings))
+    headings = check.SENT if options.send_test else check.WATCHED
+    print(check.as_json(findings) if options.json else check.as_text(findings, headings))
     return EXIT_FINDING if any(finding.state == "bad" for finding in findings) else EXIT_GOOD
 
 
