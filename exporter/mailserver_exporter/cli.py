@@ -279,7 +279,7 @@ def _check(options: argparse.Namespace) -> int:
     else:
         from mailserver_exporter.app import build
 
-        setup = build(config, _host(options), config_file=options.config_file, remember=False)
+        setup = build(config, _host(options), remember=False)
         findings = check.check(setup, progress)
         setup.collection.close()
     if not options.measure_only:
