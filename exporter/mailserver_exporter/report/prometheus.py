@@ -1,7 +1,8 @@
 """What Prometheus knows: its HTTP API (prometheus.io/docs/prometheus/latest/querying/api), asked about one host.
 
 In a query ``$host`` stands for the matcher of this host and ``$period`` for the length of the report's period:
-``increase(postfix_smtp_messages_processed_total{$host, status="sent"}[$period])``.
+``increase(postfix_smtp_messages_processed_total{$host, status="sent"}[$period])``. That length is a millisecond short:
+a range has both its ends before Prometheus 3.0 and only the later one since, and so both find the same in it.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ import http.client
 import json
 import math
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -23,7 +25,9 @@ T = TypeVar("T")
 DAY, WEEK = 86400.0, 604800.0
 _QUERY_SECONDS = 8.0
 _ALL_SECONDS = 14.0
-_MAX_BYTES = 16_000_000
+# Of numbers it makes ten times as much memory.
+_MAX_BYTES = 4_000_000
+_COVERED = 0.75
 
 
 class PrometheusError(Exception):
@@ -48,7 +52,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Compared:
-    """A value now, a day and a week before; None where there was none."""
+    """A value now, a day and a week before; None where there was none, or most of that time was not measured."""
 
     now: float | None
     day_before: float | None
@@ -67,6 +71,7 @@ class Prometheus:
         self.instance = instance
         self.period = period
         self._deadline = time.monotonic() + seconds
+        self._measured: dict[float, float | None] = {}
         # Not through a proxy of the environment: it is on this machine or beside it.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -87,11 +92,47 @@ class Prometheus:
     def compared(self, query: str) -> Compared:
         """Return the value at the end of the period, of the day before and of the week before."""
         end = self.period.end.timestamp()
-        return Compared(*(self.value(query, end - before) for before in (0.0, DAY, WEEK)))
+        earlier = (self.value(query, end - before) if self.covered(before) else None for before in (DAY, WEEK))
+        return Compared(self.value(query), *earlier)
 
-    def matrix(self, query: str, step: float, earlier: float = 0.0) -> list[Series]:
-        """Return the series over the period, or over one as long so many seconds ``earlier``, in its own time."""
-        start, end = self.period.start.timestamp() - earlier, self.period.end.timestamp() - earlier
+    def compared_by(self, query: str, *labels: str) -> dict[tuple[str, ...], Compared]:
+        """Return the same for each of several series, by their values of these labels, which tell them apart."""
+        end = self.period.end.timestamp()
+        found = [
+            {key(sample.labels, labels): sample.value for sample in self.vector(query, end - before)}
+            if not before or self.covered(before)
+            else {}
+            for before in (0.0, DAY, WEEK)
+        ]
+        names = sorted(set().union(*found))
+        return {name: Compared(*(values.get(name) for values in found)) for name in names}
+
+    def measured(self, earlier: float = 0.0) -> float | None:
+        """Return for which share of the period, or of one so many seconds earlier, it asked the host's exporter.
+
+        None where it did not at all. To some minutes.
+        """
+        if earlier not in self._measured:
+            step = max(1.0, self.period.seconds / 288)
+            at = self.period.end.timestamp() - earlier
+            found = self.value(f"count_over_time(max(up{{$host}})[$period:{step * 1000:.0f}ms])", at)
+            self._measured[earlier] = min(1.0, found * step / self.period.seconds) if found else None
+        return self._measured[earlier]
+
+    def covered(self, earlier: float) -> bool:
+        """Say whether enough of that time was measured to compare with it."""
+        if self.measured() is None:
+            # It does not say of itself when it asked, as where the figures came by another way.
+            return True
+        return (self.measured(earlier) or 0.0) >= _COVERED
+
+    def matrix(self, query: str, step: float, earlier: float = 0.0, length: float | None = None) -> list[Series]:
+        """Return the series over the period, or over one as long so many seconds ``earlier``, in its own time.
+
+        With ``length`` over so many seconds to the end of the period instead.
+        """
+        end = self.period.end.timestamp() - earlier
+        start = end - (self.period.seconds if length is None else length)
         times = {"start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:.3f}"}
         result = self._ask("query_range", query, "matrix", **times)
         return [
@@ -103,16 +144,16 @@ class Prometheus:
         if left <= 0:
             raise PrometheusError(f"{self.url} is too slow: not everything could be asked in time")
         matcher = "instance=" + json.dumps(self.instance, ensure_ascii=False)
-        written = query.replace("$host", matcher).replace("$period", f"{self.period.seconds:.0f}s")
+        written = query.replace("$host", matcher).replace("$period", _length(self.period.seconds))
         timeout = min(left, _QUERY_SECONDS)
-        form = urllib.parse.urlencode({"query": written, "timeout": f"{timeout:.1f}s", **parameters}).encode()
+        form = urllib.parse.urlencode({"query": written, "timeout": f"{timeout:.1f}", **parameters}).encode()
         answer = self._post(f"{self.url}/api/v1/{path}", form, timeout)
         return self._understood(lambda: _result(answer, kind, written))
 
     def _post(self, url: str, form: bytes, timeout: float) -> Any:
         try:
             with self._opener.open(urllib.request.Request(url, form), timeout=timeout) as reply:  # noqa: S310 - the configuration demands http or https
-                return json.loads(reply.read(_MAX_BYTES))
+                return json.loads(self._read(reply, time.monotonic() + timeout))
         except urllib.error.HTTPError as error:
             # Prometheus explains in JSON what it refuses, with status 400, 422 or 503.
             with error:
@@ -124,6 +165,17 @@ class Prometheus:
         except (http.client.HTTPException, OSError, ValueError, RecursionError) as error:
             reason = getattr(error, "reason", None) or error
             raise PrometheusError(f"{self.url} does not answer as it should: {reason}") from error
+
+    def _read(self, reply: Any, end: float) -> bytes:
+        """Read an answer that may be endless, or come byte by byte."""
+        answer = b""
+        while part := reply.read1(1 << 16):
+            answer += part
+            if len(answer) > _MAX_BYTES:
+                raise ValueError(f"it says more than {_MAX_BYTES // 1_000_000} MB")
+            if time.monotonic() > end:
+                raise TimeoutError("timed out")
+        return answer
 
     def _understood(self, read: Callable[[], T]) -> T:
         try:
@@ -144,6 +196,15 @@ def _result(answer: Any, kind: str, query: str) -> list[dict[str, Any]]:
         for _, value in each["values"] if kind == "matrix" else [each["value"]]:
             float(value)
     return result
+
+
+def _length(seconds: float) -> str:
+    return f"{max(1, round(seconds * 1000) - 1)}ms"
+
+
+def key(labels: Mapping[str, str], names: Sequence[str]) -> tuple[str, ...]:
+    """Return the values of these labels, empty where there is none."""
+    return tuple(labels.get(name, "") for name in names)
 
 
 def _labels(each: dict[str, Any]) -> dict[str, str]:

@@ -11,12 +11,16 @@ from mailserver_exporter.report.prometheus import Prometheus
 from mailserver_exporter.report.sections import (
     backups,
     certificates,
+    containers,
     dns,
     errors,
+    filesystems,
+    host,
     mail,
     queue,
     roundtrips,
     security,
+    services,
     updates,
 )
 
@@ -35,6 +39,10 @@ class Part(Protocol):
 
 
 PARTS: tuple[Part, ...] = (
+    host,
+    filesystems,
+    services,
+    containers,
     queue,
     mail,
     roundtrips,

@@ -1,0 +1,168 @@
+"""How often and for how long things were down: from series that are 1 where something is up, else 0.
+
+Only what was measured counts: the time in which nobody asked is neither up nor down.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mailserver_exporter.report.period import Period
+from mailserver_exporter.report.prometheus import Compared, Prometheus, Series, key
+
+_UP = 'up{$host, job="mailserver-exporter"}'
+_CELLS = 1440
+# Of the worst it is told when; more are not told one by one anyway.
+_TOLD = 20
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A time without interruption, in seconds since the epoch, and the seconds of it in which it was down."""
+
+    begin: float
+    end: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Availability:
+    """How one thing was: ``ratio`` of the measured time, ``seconds`` down, how often it went down, longest and last."""
+
+    now: bool | None
+    ratio: Compared
+    measured: float | None
+    seconds: float
+    interruptions: int
+    outages: tuple[Outage, ...] = ()
+
+    @property
+    def longest(self) -> Outage | None:
+        """The longest time that it was down, where that is known."""
+        return max(self.outages, key=lambda outage: outage.seconds, default=None)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """When the exporter was asked: the share of the period, and from when to when it was not for more than a minute.
+
+    ``since`` is when measuring began at all, where that was in the period; ``unanswered`` when it did not answer.
+    """
+
+    ratio: float | None = None
+    gaps: tuple[tuple[float, float], ...] = ()
+    since: float | None = None
+    unanswered: tuple[Outage, ...] = ()
+    answered: Availability | None = None
+
+
+def measured(prometheus: Prometheus) -> Measured:
+    """Return when the exporter was asked. Raises PrometheusError."""
+    period = prometheus.period
+    for length in (max(60.0, period.seconds / _CELLS), max(300.0, period.seconds / _CELLS)):
+        found = prometheus.matrix(f"sum(count_over_time({_UP}[{_range(length)}]))", length)
+        counts = dict(found[0].points) if found else {}
+        # Once a cell or less often is too seldom to tell a missing answer by.
+        if not counts or statistics.median(counts.values()) > 1:
+            break
+    if not counts:
+        return Measured()
+    ends = [period.start.timestamp() + (index + 1) * length for index in range(int(period.seconds / length + 1e-6))]
+    there = {round(at) for at in counts}
+    missing = [end for end in ends if round(end) not in there]
+    gaps = [run for run in _runs(missing, length) if run[1] - run[0] > length * 1.5]
+    since = None
+    start = period.start.timestamp()
+    if gaps and gaps[0][0] <= start and not prometheus.vector(f"last_over_time({_UP}[7d])", start):
+        since = gaps.pop(0)[1]
+    answered = ask(prometheus, _UP, ())
+    return Measured(
+        1 - len(missing) / len(ends) if ends else None,
+        tuple(gaps),
+        since,
+        answered[()].outages if answered else (),
+        answered.get(()),
+    )
+
+
+def ask(
+    prometheus: Prometheus, selector: str, labels: Sequence[str], share: float | None = 1.0
+) -> dict[Key, Availability]:
+    """Return how everything that a selector finds was, by the values of these labels.
+
+    ``share`` is that of the period in which the exporter was asked. Raises PrometheusError.
+    """
+    by = ", ".join(labels)
+
+    def of(function: str, at: str = "") -> str:
+        # What is there twice under these labels, as after an update, is up where one of them is.
+        return f"max by ({by}) ({function}({selector}[$period]{at}))"
+
+    ratios = prometheus.compared_by(of("avg_over_time"), *labels)
+    if all(ratio.now is None for ratio in ratios.values()):
+        return {}
+    now = _values(prometheus, f"max by ({by}) ({selector})", labels)
+    falls = _values(prometheus, of("resets"), labels)
+    first = _values(prometheus, f"max by ({by}) ({selector})", labels, prometheus.period.start.timestamp())
+    counted = _values(prometheus, of("count_over_time"), labels)
+    asked = prometheus.value(f"sum(count_over_time({_UP}[$period]))")
+    length = max(60.0, prometheus.period.seconds / _CELLS)
+    down = prometheus.matrix(
+        f"max by ({by}) (avg_over_time({selector}[{_range(length)}])) < 1"
+        f" and bottomk({_TOLD}, {of('avg_over_time', ' @ end()')} < 1)",
+        length,
+    )
+    outages = {key(series.labels, labels): _outages(series, length, prometheus.period) for series in down}
+    result = {}
+    for name, ratio in ratios.items():
+        if ratio.now is None:
+            continue
+        part = None if share is None or not asked else min(1.0, share * counted.get(name, 0.0) / asked)
+        # Of what was down when the period began, the fall was before.
+        interruptions = int(falls.get(name, 0.0)) + (first.get(name, 1.0) == 0)
+        if not interruptions and ratio.now < 1:
+            interruptions = 1
+        result[name] = Availability(
+            now[name] > 0 if name in now else None,
+            ratio,
+            part,
+            (1 - ratio.now) * (1.0 if part is None else part) * prometheus.period.seconds,
+            interruptions,
+            outages.get(name, ()),
+        )
+    return result
+
+
+def _values(prometheus: Prometheus, query: str, labels: Sequence[str], at: float | None = None) -> Mapping[Key, float]:
+    return {key(sample.labels, labels): sample.value for sample in prometheus.vector(query, at)}
+
+
+def _range(length: float) -> str:
+    # A millisecond short, see prometheus.py.
+    return f"{length * 1000 - 1:.0f}ms"
+
+
+def _runs(ends: Sequence[float], length: float) -> list[tuple[float, float]]:
+    """Return from when to when cells follow each other, of which these are the ends."""
+    runs: list[tuple[float, float]] = []
+    for end in ends:
+        if runs and end - length <= runs[-1][1] + 0.5:
+            runs[-1] = (runs[-1][0], end)
+        else:
+            runs.append((end - length, end))
+    return runs
+
+
+def _outages(series: Series, length: float, period: Period) -> tuple[Outage, ...]:
+    start = period.start.timestamp()
+    # The first cell ends where the period begins.
+    cells = {at: (1 - value) * length for at, value in series.points if at > start + 0.5 and value < 1}
+    found = []
+    for begin, end in _runs(sorted(cells), length):
+        seconds = sum(down for at, down in cells.items() if begin < at <= end + 0.5)
+        found.append(Outage(begin, end, seconds))
+    return tuple(found)
