@@ -38,11 +38,16 @@ class Setup:
 
 
 def build(
-    config: Config, host: Host, collectors: Sequence[type[Collector]] = COLLECTORS, *, remember: bool = True
+    config: Config,
+    host: Host,
+    collectors: Sequence[type[Collector]] = COLLECTORS,
+    *,
+    config_file: Path | None = None,
+    remember: bool = True,
 ) -> Setup:
     """Make the parts that a configuration asks for; without ``remember`` nothing is written to the state directory."""
     expectations = Expectations(config.state_directory, remember=remember)
-    context = Context(config, host, expectations, MailStack(config, host))
+    context = Context(config, host, expectations, MailStack(config, host), config_file)
     collection = Collection([collector(context) for collector in collectors], expectations)
     return Setup(config, context, collection, AlertLogFile(config.alert_log_file, config.alert_log))
 
@@ -55,11 +60,15 @@ class App:
         self._file = config_file
         self._host = host
         self._lock = threading.Lock()
-        self.setup = build(load(config_file), host)
+        self.setup = build(load(config_file), host, config_file=config_file)
         self.started = time.time()
         self.reload_error = ""
         self._reloaded = self.started
         self._process = ProcessCollector(registry=None)
+
+    def start(self) -> None:
+        """Begin with what has to run also when nobody scrapes."""
+        self.setup.collection.start()
 
     def scrape(self, budget: float) -> bytes:
         """Return the whole exposition."""
@@ -71,7 +80,7 @@ class App:
         """Read the configuration again. Raises ConfigError and keeps the running one when it is bad."""
         with self._lock:
             try:
-                setup = build(load(self._file), self._host)
+                setup = build(load(self._file), self._host, config_file=self._file)
             except ConfigError as error:
                 self.reload_error = str(error)
                 log.error("configuration not reloaded, the running one is kept: %s", "; ".join(str(error).splitlines()))  # noqa: TRY400
@@ -80,6 +89,7 @@ class App:
             self._reloaded = time.time()
             old, self.setup = self.setup, setup
             old.collection.close()
+            setup.collection.start()
             log.info("configuration reloaded")
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mailserver_exporter import __version__, cli_options, logs
 from mailserver_exporter.config import ConfigError, load
@@ -23,6 +24,9 @@ EXIT_GOOD, EXIT_FINDING, EXIT_WRONG_USE = 0, 1, 2
 _DESCRIPTION = """\
 Watch a self-hosted mail server. Without a command: measure and serve metrics for Prometheus until ended.
 SIGHUP or a POST to /-/reload reads the configuration again; a bad one is refused and the running one kept."""
+
+if TYPE_CHECKING:
+    _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 _EPILOG = """\
 Every flag with a dot is also an environment variable: --web.listen-address is MAILSERVER_EXPORTER_WEB_LISTEN_ADDRESS.
@@ -155,16 +159,8 @@ def _parser() -> argparse.ArgumentParser:
     cli_options.add_alerts(alerts)
     alerts.set_defaults(run=_alerts)
 
-    forget = commands.add_parser(
-        "forget",
-        parents=[common],
-        help="let go of something that was removed on purpose",
-        description="What was once seen is expected from then on. Name what was removed on purpose, as the status "
-        "page and the alert name it, and it is not missed any more. Without NAME: list what is expected.",
-    )
-    forget.add_argument("name", nargs="?", metavar="NAME", help="for example a jail, a mountpoint, a collector")
-    forget.add_argument("--kind", help="only where it is expected as this kind")
-    forget.set_defaults(run=_forget)
+    _add_report(commands, common)
+    _add_forget(commands, common)
 
     mark = commands.add_parser(
         "backup-mark",
@@ -206,6 +202,39 @@ def _parser() -> argparse.ArgumentParser:
     reap.add_argument("--json", action="store_true", help="for scripts")
     reap.set_defaults(run=_reap_zombies)
     return parser
+
+
+def _add_report(commands: _Commands, common: argparse.ArgumentParser) -> None:
+    report = commands.add_parser(
+        "report",
+        parents=[common],
+        help="send a report of the last 24 hours now, or write it as files",
+        description="Make a report from what Prometheus knows and send it to report.to, through the server of\n"
+        "notifications.email. The exporter does this by itself every day at report.at; this is for now, for a look,\n"
+        "and for cron. Exit status 0 when it was sent (or written, or not due), 1 when not, 2 on wrong use.",
+        epilog="Examples:\n"
+        "  report                                  the last 24 hours, by e-mail, now\n"
+        "  report --output /tmp/report             nothing is sent: report.html, report.txt and its pictures\n"
+        "  report --from 7d                        the last week\n"
+        "  report --from 2026-11-20 --to 2026-11-21 --output /tmp/friday\n"
+        "  report --if-due                         the daily one, unless it was sent: for cron or a systemd timer",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    cli_options.add_report(report)
+    report.set_defaults(run=_report)
+
+
+def _add_forget(commands: _Commands, common: argparse.ArgumentParser) -> None:
+    forget = commands.add_parser(
+        "forget",
+        parents=[common],
+        help="let go of something that was removed on purpose",
+        description="What was once seen is expected from then on. Name what was removed on purpose, as the status "
+        "page and the alert name it, and it is not missed any more. Without NAME: list what is expected.",
+    )
+    forget.add_argument("name", nargs="?", metavar="NAME", help="for example a jail, a mountpoint, a collector")
+    forget.add_argument("--kind", help="only where it is expected as this kind")
+    forget.set_defaults(run=_forget)
 
 
 def _add_urls(command: argparse.ArgumentParser, **ports: int) -> None:
@@ -250,6 +279,7 @@ def _serve(options: argparse.Namespace) -> int:
         "listening on %s",
         ", ".join(f"http://{server.server_name}:{server.server_port}/" for server in servers),
     )
+    app.start()
     while not stop.wait(0.5):
         if reload.is_set():
             reload.clear()
@@ -279,7 +309,7 @@ def _check(options: argparse.Namespace) -> int:
     else:
         from mailserver_exporter.app import build
 
-        setup = build(config, _host(options), remember=False)
+        setup = build(config, _host(options), config_file=options.config_file, remember=False)
         findings = check.check(setup, progress)
         setup.collection.close()
     if not options.measure_only:
@@ -329,6 +359,36 @@ def _alerts(options: argparse.Namespace) -> int:
         width = shutil.get_terminal_size((80, 24)).columns
         print(alert_listing.as_text(chosen, start, now, width, options.severity))
     return EXIT_GOOD
+
+
+def _report(options: argparse.Namespace) -> int:
+    from mailserver_exporter.report import command
+    from mailserver_exporter.sources import SourceError
+
+    config, host = load(options.config_file), _host(options)
+    tell = (lambda text: print(text, file=sys.stderr)) if sys.stderr.isatty() else (lambda _: None)
+    wish = command.Wish(options.start, options.end, options.language, options.prometheus_url)
+    if options.if_due and (options.output or wish != command.Wish(prometheus_url=wish.prometheus_url)):
+        print("--if-due is for the daily report as it is configured, without other options", file=sys.stderr)
+        return EXIT_WRONG_USE
+    try:
+        if options.if_due:
+            result = command.send_if_due(config, host, tell)
+        else:
+            order = wish.order(config, host, command.now_of(config, host))
+            result = command.write(order, options.output, tell) if options.output else command.send(order, tell)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return EXIT_WRONG_USE
+    except (SourceError, OSError) as error:
+        remedy = getattr(error, "remedy", "")
+        print(f"no report: {error}" + (f" ({remedy})" if remedy else ""), file=sys.stderr)
+        return EXIT_WRONG_USE
+    if result.said:
+        print("\n".join(result.said))
+    if result.wrong:
+        print("\n".join(result.wrong), file=sys.stderr)
+    return EXIT_GOOD if result.good else EXIT_FINDING
 
 
 def _forget(options: argparse.Namespace) -> int:

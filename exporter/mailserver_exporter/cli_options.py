@@ -70,6 +70,26 @@ def add_alerts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="for scripts")
 
 
+def add_report(parser: argparse.ArgumentParser) -> None:
+    when = "90m, 24h, 7d ago; or 14:05, 2026-11-22, '2026-11-22 14:05'"
+    parser.add_argument(
+        "--from", dest="start", default="", metavar="WHEN", help=f"{when} (default 24 h before the end)"
+    )
+    parser.add_argument("--to", dest="end", default="", metavar="WHEN", help="as --from (default now)")
+    parser.add_argument("--language", choices=("en", "de"), help="default report.language")
+    parser.add_argument("--output", metavar="DIR", type=Path, help="write it there and send nothing; made if missing")
+    parser.add_argument(
+        "--if-due", action="store_true", help="the daily report, unless it was sent; never twice, whoever sends it"
+    )
+    parser.add_argument(
+        "--prometheus.url",
+        dest="prometheus_url",
+        metavar="URL",
+        type=url,
+        help="default report.prometheus_url, else http://127.0.0.1:9090",
+    )
+
+
 def environment(flag: str, fallback: object = None) -> object:
     name = "MAILSERVER_EXPORTER_" + flag.upper().replace(".", "_").replace("-", "_")
     return os.environ.get(name) or fallback

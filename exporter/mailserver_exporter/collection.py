@@ -94,6 +94,14 @@ class Collection:
         names.update(*(outcome.names for state, outcome in outcomes if not state.collector.passes_through))
         return b"".join(_without_clashes(state, outcome, names) for state, outcome in outcomes) + about_us
 
+    def start(self) -> None:
+        """Begin with what has to run also when nobody scrapes."""
+        with self._lock:
+            self._detect()
+            for state in self.states:
+                if state.watched and state.collector.unasked:
+                    self._see_to_background(state)
+
     def close(self) -> None:
         """Wait for a scrape that is under way, then stop the threads; hanging runs end by themselves."""
         self._closed.set()

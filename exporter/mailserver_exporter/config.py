@@ -19,6 +19,7 @@ from mailserver_exporter.settings.limits import Limits
 from mailserver_exporter.settings.logs import LogsSection
 from mailserver_exporter.settings.mail import CertificatesSection, MailStack, PortsSection, QueueSection, VmailSection
 from mailserver_exporter.settings.notifications import AlertLog, Notifications
+from mailserver_exporter.settings.report import ReportSection
 from mailserver_exporter.settings.roundtrip import OutsideRoundtripSection, RoundtripSection
 from mailserver_exporter.settings.types import HostName, Section
 
@@ -65,6 +66,7 @@ class Config:
     systemd: SystemdSection = SystemdSection()
     updates: UpdatesSection = UpdatesSection()
     textfile: TextfileSection = TextfileSection()
+    report: ReportSection = ReportSection()
 
     limits: Limits = Limits()
     notifications: Notifications = Notifications()

@@ -26,7 +26,10 @@ _TOO_LARGE = 1 << 63
 
 
 class Rule(Protocol):
-    """Turns one YAML scalar into a value, or raises ValueError with what is allowed."""
+    """Turns one YAML scalar into a value, or raises ValueError with what is allowed.
+
+    With an attribute ``as_written`` it is given the text and not what YAML makes of it.
+    """
 
     def convert(self, value: object) -> Any: ...
 
@@ -225,6 +228,8 @@ class _Reader:
         try:
             value = yaml.SafeLoader("").construct_object(node)
         except (yaml.YAMLError, ValueError):
+            value = node.value
+        if get_origin(hint) is Annotated and getattr(hint.__metadata__[0], "as_written", False):
             value = node.value
         if isinstance(value, str) and re.search("[\0\ud800-\udfff]", value):
             # Neither a path nor a label can hold them.

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,9 @@ class MailHost(Scope):
         }
         return {
             "mail_stack": {"kind": "none"},
+            # Not to be sent while the tests run.
+            "notifications": {"email": {"to": ["admin@example.net"], "sender": "watch@example.net"}},
+            "report": {"at": time.strftime("%H:%M", time.gmtime(time.time() + 12 * 3600)), "time_zone": "Etc/UTC"},
             "filesystem": {"mountpoints": [str(self.small)]},
             "containers": {"socket": str(self.docker.socket)},
             "queue": {"directory": str(self.postfix.queue)},

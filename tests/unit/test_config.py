@@ -60,6 +60,7 @@ def test_the_defaults_are_the_admins_stated_wishes() -> None:
         "security_update_age_seconds": {"warning": 172800},
         "reboot_required_age_seconds": {"warning": 259200},
         "package_lists_age_seconds": {"info": 604800},
+        "report_overdue_seconds": {"warning": 3600},
         "container_image_age_seconds": {"info": 7776000},
     }
     assert Config().notifications.throttle == 3600

@@ -19,6 +19,7 @@ from mailserver_exporter.collectors.network import NetworkCollector
 from mailserver_exporter.collectors.ports import PortsCollector
 from mailserver_exporter.collectors.processes import ProcessesCollector
 from mailserver_exporter.collectors.queue import QueueCollector, QueueMessagesCollector
+from mailserver_exporter.collectors.report import ReportCollector
 from mailserver_exporter.collectors.roundtrip import OutsideRoundtripCollector, RoundtripCollector
 from mailserver_exporter.collectors.system import SystemCollector
 from mailserver_exporter.collectors.systemd import SystemdCollector
@@ -57,6 +58,7 @@ COLLECTORS: tuple[type[Collector], ...] = (
     TimexCollector,
     SystemdCollector,
     UpdatesCollector,
+    ReportCollector,
     # Last, so that what it passes through can be held against all others.
     TextfileCollector,
 )

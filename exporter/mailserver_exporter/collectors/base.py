@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar
 
 from prometheus_client.core import GaugeMetricFamily
@@ -31,6 +32,7 @@ class Context:
     host: Host
     expectations: Expectations
     mailstack: MailStack
+    config_file: Path | None = None
 
     @cached_property
     def process_table(self) -> ProcessTable:
@@ -75,6 +77,8 @@ class Collector(ABC):
     schedule: ClassVar[Schedule] = Schedule()
     # Set where the names of the families are somebody else's choice; where ours have the same one, ours is shown.
     passes_through: ClassVar[bool] = False
+    # Set where it has to run also when nobody scrapes.
+    unasked: ClassVar[bool] = False
 
     def __init__(self, context: Context) -> None:
         self.context = context

@@ -149,4 +149,5 @@ class Limits:
     security_update_age_seconds: DurationLimit = DurationLimit(warning=2 * 86400)
     reboot_required_age_seconds: DurationLimit = DurationLimit(warning=3 * 86400)
     package_lists_age_seconds: DurationLimit = DurationLimit(info=7 * 86400)
+    report_overdue_seconds: DurationLimit = DurationLimit(warning=3600)
     container_image_age_seconds: DurationLimit = DurationLimit(info=90 * 86400)

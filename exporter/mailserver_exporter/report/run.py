@@ -1,0 +1,166 @@
+"""Make the report: ask everybody, each once and for a bounded time, and put together what came.
+
+Nothing keeps it from going out: what cannot be asked is told at its top, and the rest goes without it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import Any
+
+from mailserver_exporter import alert_history
+from mailserver_exporter.config import Config
+from mailserver_exporter.host import Host
+from mailserver_exporter.report import compose, message
+from mailserver_exporter.report.language import Language
+from mailserver_exporter.report.model import Action, Report, Section
+from mailserver_exporter.report.period import Period
+from mailserver_exporter.report.prometheus import Prometheus, PrometheusError
+from mailserver_exporter.report.sections import PARTS, Part, alerts
+from mailserver_exporter.settings.notifications import Email
+
+log = logging.getLogger(__name__)
+
+# The whole of it may take 20 s.
+_PROMETHEUS_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which report is asked for: of which host and period, in which language, from which Prometheus."""
+
+    config: Config
+    host: Host
+    period: Period
+    language: str
+    prometheus_url: str
+    # Why the report before this one could not be sent, where that is so.
+    missed: str = ""
+
+    @property
+    def instance(self) -> str:
+        """The host's name, as Prometheus has it."""
+        return self.config.hostname or self.host.hostname()
+
+
+def make(order: Order) -> Report:
+    """Return the report."""
+    say = Language(order.language, order.period.zone)
+    gathering = _Gathering(order, say)
+    parts = list(gathering.parts())
+    made = datetime.fromtimestamp(time.time(), order.period.zone)
+    if order.missed:
+        gathering.problems.append(say("The report before this one could not be sent: {error}", error=order.missed))
+    return compose.compose(order.instance, order.period, made, say, parts, gathering.problems)
+
+
+def write(report: Report, settings: Email, message_id: str) -> bytes:
+    """Return the report as a message; where its pictures or tables cannot be drawn, without them."""
+    now = datetime.now(timezone.utc).astimezone(report.period.zone)
+    try:
+        return message.build(report, settings, message_id, now)
+    except Exception as error:
+        log.exception("the report could not be drawn")
+        say = Language(report.language, report.period.zone)
+        problem = say("A fault in this program keeps the details back: {error}", error=_in_words(error))
+        bare = replace(report, problems=(*report.problems, problem), sections=())
+        return message.build(bare, settings, message_id, now)
+
+
+class _Gathering:
+    def __init__(self, order: Order, say: Language) -> None:
+        self.problems: list[str] = []
+        self._order = order
+        self._say = say
+        self._prometheus = Prometheus(order.prometheus_url, order.instance, order.period, _PROMETHEUS_SECONDS)
+
+    def parts(self) -> Iterator[tuple[Part, Any]]:
+        """Yield each part that could be measured and shown, with its facts."""
+        self._look_at_prometheus()
+        for part in PARTS:
+            shown = self._whole(part)
+            if shown is not None:
+                yield shown
+
+    def _look_at_prometheus(self) -> None:
+        say = self._say
+        try:
+            if self._prometheus.measured() is None:
+                self._tell(
+                    say(
+                        "Prometheus at {url} has measured nothing of {host} in this time",
+                        url=self._order.prometheus_url,
+                        host=self._order.instance,
+                    )
+                )
+        except PrometheusError as error:
+            self._tell(say("Prometheus could not be asked: {error}", error=error))
+
+    def _whole(self, part: Part) -> tuple[Part, Any] | None:
+        """Return a part and its facts once it is sure that it can be shown.
+
+        The one place where any fault of one subject is kept from the others: a report with a hole in it, which says
+        so, is worth more than none.
+        """
+        name = getattr(part, "__name__", "").rpartition(".")[2]
+        try:
+            facts = self._measure(part)
+            return None if facts is None else (_Shown(part, facts, self._say), facts)
+        except PrometheusError as error:
+            self._tell(self._say("Prometheus could not be asked: {error}", error=error))
+        except Exception as error:
+            log.exception("the section %s failed", name)
+            self._tell(
+                self._say(
+                    "A fault in this program keeps back what is known of {subject}: {error}",
+                    subject=name,
+                    error=_in_words(error),
+                )
+            )
+        return None
+
+    def _measure(self, part: Part) -> Any:
+        if part is not alerts:
+            return part.measure(self._prometheus)
+        order = self._order
+        try:
+            facts = alerts.measure(self._prometheus)
+        except PrometheusError as error:
+            facts = None
+            self._tell(self._say("Prometheus could not be asked: {error}", error=error))
+        period = order.period
+        told = alert_history.episodes(order.config.alert_log_file, order.config.alert_log, period.start, period.end)
+        return alerts.merge(facts, told, order.instance, period)
+
+    def _tell(self, problem: str) -> None:
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+
+class _Shown:
+    """A part that was shown already: what it shows and advises does not fail any more."""
+
+    def __init__(self, part: Part, facts: Any, say: Language) -> None:
+        self.__name__ = getattr(part, "__name__", "")
+        self._section = part.show(facts, say)
+        self._actions = tuple(part.advise(facts, say))
+
+    def measure(self, prometheus: Prometheus) -> Any:
+        """Part of the protocol; it was measured already."""
+        raise NotImplementedError
+
+    def show(self, facts: Any, say: Language) -> Section:  # noqa: ARG002 - the protocol's
+        """Return what was shown."""
+        return self._section
+
+    def advise(self, facts: Any, say: Language) -> Iterator[Action]:  # noqa: ARG002 - the protocol's
+        """Yield what was advised."""
+        return iter(self._actions)
+
+
+def _in_words(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
