@@ -150,9 +150,14 @@ def test_the_texts_say_where_and_how_much(release: str, tmp_path: Path) -> None:
     for name, texts in found.items():
         for text in texts.values():
             assert not re.search(r"<no value>|<error|%!|NaN|\{\{(?!range|end|\.)", text), (name, text)
-        assert len(texts["summary"]) <= 140, (name, texts["summary"])
+        assert len(told(texts)) <= 160, (name, told(texts))
         assert texts["summary"].startswith("mail: ") or name in CONSTANT
-    assert {name: texts["summary"] for name, texts in found.items()} == yaml.safe_load(SUMMARIES.read_text())
+    assert {name: told(texts) for name, texts in found.items()} == yaml.safe_load(SUMMARIES.read_text())
+
+
+def told(texts: dict[str, str]) -> str:
+    """Return summary and limit as the messages show them."""
+    return f"{texts['summary']} (limit {texts['limit']})" if texts.get("limit") else texts["summary"]
 
 
 def _first_firing(file: Path) -> list[Group]:

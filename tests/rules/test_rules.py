@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections import Counter
 
 import promql_parser
@@ -11,6 +12,7 @@ import pytest
 from mailserver_exporter.collectors import COLLECTORS
 from tests.rules import rulefiles
 from tests.rules.rulefiles import Rule
+from tests.support.tools import ROOT
 
 ALERTS = rulefiles.alerts()
 # Fires always, so it has nothing to compare, to wait for or to keep.
@@ -20,6 +22,10 @@ SCRAPE_INTERVAL = 10.0
 EVALUATION_INTERVAL = 5.0
 COMPARISONS = {"==", "!=", ">", "<", ">=", "<="}
 ANNOTATIONS = {"summary", "description", "action", "runbook_url"}
+GOLDEN = ROOT / "tests" / "golden" / "metrics.tsv"
+THRESHOLD = "mailserver_threshold_"
+# A check of the DNS is good or bad; the other is over where the limit begins.
+LIMIT_IS_NO_FIGURE = {"DnsCheckFailed", "FilesystemWillFill"}
 
 
 def each(alerts: list[Rule]) -> pytest.MarkDecorator:
@@ -40,7 +46,7 @@ def test_every_name_is_given_once() -> None:
 @each(ALERTS)
 def test_an_alert_is_named_in_camel_case_and_says_all_that_the_admin_needs(alert: Rule) -> None:
     assert re.fullmatch(r"([A-Z][a-z0-9]+){1,5}", alert.name)
-    assert set(alert.annotations) == ANNOTATIONS
+    assert set(alert.annotations) - {"limit"} == ANNOTATIONS
     for name, text in alert.annotations.items():
         assert text.strip() == text
         assert text
@@ -48,6 +54,58 @@ def test_an_alert_is_named_in_camel_case_and_says_all_that_the_admin_needs(alert
     assert alert.annotations["description"].endswith(".")
     assert "{{" not in alert.annotations["description"]
     assert len(alert.annotations["description"]) <= 160
+
+
+@each(ALERTS)
+def test_the_limit_that_an_alert_names_is_the_one_that_it_compares_with(alert: Rule) -> None:
+    selectors = [node for node in alert.nodes(promql_parser.VectorSelector) if node.name.startswith(THRESHOLD)]
+    limit = alert.annotations.get("limit", "")
+    if selectors and alert.name not in LIMIT_IS_NO_FIGURE:
+        [(query, keys)] = re.findall(r'query \(printf "(.*?)" (.*?)\)', limit)
+        asked = promql_parser.parse(query.replace("%q", "'x'"))
+        assert asked.name in {node.name for node in selectors}
+        [family] = [line.split("\t") for line in GOLDEN.read_text().splitlines() if line.startswith(f"{asked.name}\t")]
+        fixed = {(m.name, m.value) for m in asked.matchers.matchers if m.value != "x"}
+        assert {matcher.name for matcher in asked.matchers.matchers} == {"instance", *family[2].split(",")}
+        assert keys.split() == [f"$labels.{m.name}" for m in asked.matchers.matchers if (m.name, m.value) not in fixed]
+        assert fixed <= {(m.name, m.value) for node in selectors for m in node.matchers.matchers}
+        unit = {"ratio": "humanizePercentage", "seconds": "humanizeDuration"}.get(
+            asked.name.rpartition("_")[2], ".Value"
+        )
+        assert unit in limit
+    elif limit and "query" not in limit:
+        number = float(limit.removesuffix("%")) / (100 if limit.endswith("%") else 1)
+        assert number in {node.val for node in alert.nodes(promql_parser.NumberLiteral)}
+
+
+@each(CHANGING)
+def test_a_summary_with_a_figure_has_the_limit_beside_it(alert: Rule) -> None:
+    """Where the figure tells how bad it is; others only count what should not be there at all."""
+    counted = {
+        "CertificateNotYetValid",
+        "ContainerRestarting",
+        "ContainerStopped",
+        "DnsResolverFailing",
+        "NetfilterRestarting",
+        "QueueCorruptMessages",
+        "VmailEntriesOwnerWrong",
+        "ZombiesGrowing",
+    }
+    assert ("limit" in alert.annotations) or "$value" not in alert.annotations["summary"] or alert.name in counted
+
+
+@each(CHANGING)
+def test_the_action_can_be_pasted_into_a_shell_as_it_stands(alert: Rule) -> None:
+    """One line of commands, and maybe another in brackets with the word that says when it is the one to run."""
+    action = re.sub(r"\{\{ `(.*?)` \}\}", r"\1", re.sub(r"\{\{ \$labels\.\w+ \}\}", "x", alert.annotations["action"]))
+    command, _, other = re.fullmatch(r"(.+?)( \([a-z0-9 ]{1,30}: (.+)\))?", action).groups()  # type: ignore[union-attr]
+    for line in filter(None, (command, other)):
+        done = subprocess.run(["bash", "-n", "-c", line], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert len(line) <= 170, "the messages would cut it"
+        assert not re.search(r"\b(HOST|PORT|ADDRESS|NAME|CERTIFICATE)\b", line), "it has to be filled in first"
+        if "docker compose" in line and "-p " not in line and "compose:" not in action:
+            assert line.startswith("cd /opt/mailcow-dockerized && ") or alert.name == "ContainerImageOld"
 
 
 @each(ALERTS)
