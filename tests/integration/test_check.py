@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+import requests
 import yaml
 
 from tests.support.exporter import NO_COLLECTORS
@@ -27,8 +28,8 @@ def watchers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         yield watchers
 
 
-def check(watchers: Watchers, *flags: str) -> tuple[int, dict[str, dict[str, str]]]:
-    """Return the exit status and what was found, by subject."""
+def run(watchers: Watchers, *flags: str) -> subprocess.CompletedProcess[str]:
+    """Run ``check`` and return what it said."""
     urls = [f"--prometheus.url={watchers.prometheus_url}", f"--alertmanager.url={watchers.alertmanager_url}"]
     config = f"--config.file={watchers.exporter.config}"
     done = subprocess.run(
@@ -41,6 +42,12 @@ def check(watchers: Watchers, *flags: str) -> tuple[int, dict[str, dict[str, str
     )
     for secret in (watchers.telegram.token, watchers.smtp.password):
         assert secret not in done.stdout + done.stderr
+    return done
+
+
+def check(watchers: Watchers, *flags: str) -> tuple[int, dict[str, dict[str, str]]]:
+    """Return the exit status and what was found, by subject."""
+    done = run(watchers, *flags)
     return done.returncode, {finding["subject"]: finding for finding in json.loads(done.stdout)}
 
 
@@ -101,6 +108,41 @@ def test_a_channel_that_alertmanager_does_not_know_is_told(watchers: Watchers) -
         watchers.render()
         watchers.alertmanager.send(signal.SIGHUP)
         wait_for("e-mail is back", lambda: check(watchers)[0] == 0, 30, pause=0.5)
+
+
+def test_a_channel_that_alertmanager_knows_by_older_settings_is_told(watchers: Watchers) -> None:
+    """As after a change of config.yml that nobody has rendered."""
+    whole = watchers.exporter.config.read_text()
+    settings = yaml.safe_load(whole)
+    settings["notifications"]["telegram"]["chat_id"] = 42
+    settings["notifications"]["email"]["to"] = ["somebody.else@example.net"]
+    watchers.exporter.config.write_text(yaml.safe_dump(settings))
+    try:
+        done = run(watchers)
+    finally:
+        watchers.exporter.config.write_text(whole)
+    assert done.returncode == 1
+    bad = [finding for finding in json.loads(done.stdout) if finding["state"] == "bad"]
+    server = f"the Alertmanager at {watchers.alertmanager_url}"
+    assert [finding["detail"] for finding in bad] == [
+        f"Telegram: {server} has another chat_id than config.yml (42)",
+        f"e-mail: {server} has another to than config.yml (somebody.else@example.net)",
+    ]
+    assert all("mailserver-exporter render" in finding["remedy"] for finding in bad)
+
+
+def test_a_test_goes_through_each_channel_and_to_alertmanager(watchers: Watchers) -> None:
+    before = len(watchers.telegram.messages), len(watchers.smtp.mails)
+    status, found = check(watchers, "--send-test")
+    assert status == 0, [finding for finding in found.values() if finding["state"] == "bad"]
+    good = {subject for subject, finding in found.items() if finding["state"] == "good"}
+    assert {"Telegram test", "e-mail test", "test alert", "receivers", "scraped"} <= good
+    assert found["heartbeat test"]["state"] == "off"
+    assert "cpu" not in found
+    assert len(watchers.telegram.messages) > before[0]
+    assert len(watchers.smtp.mails) > before[1]
+    alerts = requests.get(f"{watchers.alertmanager_url}/api/v2/alerts", timeout=5).json()
+    assert "TestAlert" in {alert["labels"]["alertname"] for alert in alerts}
 
 
 def test_who_is_not_there_or_somebody_else_is_told(watchers: Watchers) -> None:
