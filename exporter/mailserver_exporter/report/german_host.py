@@ -128,8 +128,8 @@ HOST: dict[str, str] = {
     "{name} is down{reason}": "{name} ist ausgefallen{reason}",
     "{time}, longest {longest}": "{time}, höchstens {longest}",
     "{median}, 95% in {slow}": "{median}, 95 % in {slow}",
-    "{number} is down, of {all}": "{number} von {all} ist ausgefallen",
-    "{number} are down, of {all}": "{number} von {all} sind ausgefallen",
+    "{names} is down, of {all}": "{names} ist ausgefallen, von {all}",
+    "{number} of {all} are down: {names}": "{number} von {all} sind ausgefallen: {names}",
     "none is watched": "keiner wird überwacht",
     "the one service was always up": "der eine Dienst war immer da",
     "all {number} were always up": "alle {number} waren immer da",
@@ -141,18 +141,17 @@ HOST: dict[str, str] = {
     "Answers in": "Antwortet in",
     "Measured since {time} only.": "Gemessen erst seit {time}.",
     " and {number} more": " und {number} weitere Male",
-    "Nothing was measured at {times}: only {ratio} of the time counts here.": (
-        "Nicht gemessen: {times}. Hier zählen nur {ratio} der Zeit."
-    ),
-    "The exporter did not answer for {time}; that time does not count here.": (
-        "Der Exporter antwortete {time} lang nicht; diese Zeit zählt hier nicht."
+    "Prometheus measured nothing at {times}.": "Prometheus hat nichts gemessen: {times}.",
+    "The exporter did not answer for {time}.": "Der Exporter antwortete {time} lang nicht.",
+    "What counts here is the {ratio} of the time that was measured.": (
+        "Hier zählen die {ratio} der Zeit, die gemessen wurden."
     ),
     "Failed units: {names}.": "Fehlgeschlagene Units: {names}.",
     "Units that failed and were started again: {names}.": (
         "Units, die fehlschlugen und wieder gestartet wurden: {names}."
     ),
-    "{names} was interrupted, {worst} for {time}: see what the log says of that time.": (
-        "{names}: unterbrochen, {worst} für {time}. Nachsehen, was das Log aus dieser Zeit sagt."
+    "Interrupted were {names}, up to {time}: see what the log says of that time.": (
+        "Unterbrochen waren {names}, bis zu {time}: nachsehen, was das Log aus dieser Zeit sagt."
     ),
     "{name} answers in {now}, before in {before}: see what its server waits for.": (
         "{name} antwortet in {now}, vorher in {before}: nachsehen, worauf der Server wartet."

@@ -14,6 +14,8 @@ from mailserver_exporter.report.prometheus import Compared, Prometheus, Series, 
 
 _UP = 'up{$host, job="mailserver-exporter"}'
 _CELLS = 1440
+_FINEST = 10
+_SHORTEST_GAP = 90.0
 # Of the worst it is told when; more are not told one by one anyway.
 _TOLD = 20
 
@@ -50,43 +52,54 @@ class Availability:
 class Measured:
     """When the exporter was asked: the share of the period, and from when to when it was not for more than a minute.
 
-    ``since`` is when measuring began at all, where that was in the period; ``unanswered`` when it did not answer.
+    ``since`` is when measuring began at all, where that was in the period; ``unanswered`` when it did not answer and ``silent_seconds`` for how long in all.
     """
 
     ratio: float | None = None
     gaps: tuple[tuple[float, float], ...] = ()
     since: float | None = None
     unanswered: tuple[Outage, ...] = ()
-    answered: Availability | None = None
+    silent_seconds: float = 0.0
 
 
 def measured(prometheus: Prometheus) -> Measured:
     """Return when the exporter was asked. Raises PrometheusError."""
     period = prometheus.period
+    start = period.start.timestamp()
+    counts: dict[float, float] = {}
     for length in (max(60.0, period.seconds / _CELLS), max(300.0, period.seconds / _CELLS)):
         found = prometheus.matrix(f"sum(count_over_time({_UP}[{_range(length)}]))", length)
-        counts = dict(found[0].points) if found else {}
+        # The first cell ends where the period begins.
+        counts = {at: count for at, count in found[0].points if at > start + 0.5} if found else {}
         # Once a cell or less often is too seldom to tell a missing answer by.
         if not counts or statistics.median(counts.values()) > 1:
             break
     if not counts:
         return Measured()
-    ends = [period.start.timestamp() + (index + 1) * length for index in range(int(period.seconds / length + 1e-6))]
-    there = {round(at) for at in counts}
-    missing = [end for end in ends if round(end) not in there]
-    gaps = [run for run in _runs(missing, length) if run[1] - run[0] > length * 1.5]
+    usual = statistics.median(counts.values())
+    known = {round(at): min(1.0, count / usual) for at, count in counts.items()}
+    ends = [start + (index + 1) * length for index in range(max(1, int(period.seconds / length + 1e-6)))]
+    parts = [known.get(round(end), 0.0) for end in ends]
+    gaps = _gaps(ends, parts, length)
     since = None
-    start = period.start.timestamp()
     if gaps and gaps[0][0] <= start and not prometheus.vector(f"last_over_time({_UP}[7d])", start):
         since = gaps.pop(0)[1]
-    answered = ask(prometheus, _UP, ())
+    ratio = min(1.0, sum(parts) / len(ends))
+    answered = ask(prometheus, _UP, (), ratio)
     return Measured(
-        1 - len(missing) / len(ends) if ends else None,
-        tuple(gaps),
-        since,
-        answered[()].outages if answered else (),
-        answered.get(()),
+        ratio, tuple(gaps), since, answered[()].outages if answered else (), answered[()].seconds if answered else 0.0
     )
+
+
+def _gaps(ends: Sequence[float], parts: Sequence[float], length: float) -> list[tuple[float, float]]:
+    """Return from when to when nothing was measured: empty cells, and as much of those around them as is missing."""
+    around = {end: part for end, part in zip(ends, parts, strict=True) if 0 < part < 1}
+    gaps = []
+    for begin, end in _runs([end for end, part in zip(ends, parts, strict=True) if not part], length):
+        before = (1 - around.get(begin, 1.0)) * length
+        after = (1 - around.get(end + length, 1.0)) * length
+        gaps.append((begin - before, end + after))
+    return [gap for gap in gaps if gap[1] - gap[0] > _SHORTEST_GAP]
 
 
 def ask(
@@ -108,11 +121,13 @@ def ask(
     now = _values(prometheus, f"max by ({by}) ({selector})", labels)
     falls = _values(prometheus, of("resets"), labels)
     first = _values(prometheus, f"max by ({by}) ({selector})", labels, prometheus.period.start.timestamp())
-    counted = _values(prometheus, of("count_over_time"), labels)
-    asked = prometheus.value(f"sum(count_over_time({_UP}[$period]))")
+    # By time and not by samples, of which one series may have fewer than another.
     length = max(60.0, prometheus.period.seconds / _CELLS)
+    there = f"count_over_time(%s[$period:{length * 1000:.0f}ms])"
+    counted = _values(prometheus, f"max by ({by}) ({there % selector})", labels)
+    asked = prometheus.value(f"max({there % _UP})")
     down = prometheus.matrix(
-        f"max by ({by}) (avg_over_time({selector}[{_range(length)}])) < 1"
+        f"max by ({by}) (avg_over_time({selector}[{_range(length)}:{_FINEST}s])) < 1"
         f" and bottomk({_TOLD}, {of('avg_over_time', ' @ end()')} < 1)",
         length,
     )
@@ -163,6 +178,9 @@ def _outages(series: Series, length: float, period: Period) -> tuple[Outage, ...
     cells = {at: (1 - value) * length for at, value in series.points if at > start + 0.5 and value < 1}
     found = []
     for begin, end in _runs(sorted(cells), length):
-        seconds = sum(down for at, down in cells.items() if begin < at <= end + 0.5)
-        found.append(Outage(begin, end, seconds))
+        parts = [down for at, down in sorted(cells.items()) if begin < at <= end + 0.5]
+        # A sample holds until the next one: what is found at the end of a cell reaches into the one after it.
+        first = begin + length - parts[0] + _FINEST
+        last = first + parts[0] if len(parts) == 1 else end - length + parts[-1] + _FINEST
+        found.append(Outage(max(start, first), min(last, period.end.timestamp()), sum(parts)))
     return tuple(found)

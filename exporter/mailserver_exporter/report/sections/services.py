@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from mailserver_exporter.report.compared import listed
 from mailserver_exporter.report.language import NONE, Language
 from mailserver_exporter.report.model import Cell, Section, State, Table, worst
-from mailserver_exporter.report.sections.services_advice import advise, seconds
+from mailserver_exporter.report.sections.services_advice import GRAVITY, advise, seconds
 from mailserver_exporter.report.sections.services_facts import Facts, Service, measure
 
 __all__ = ["Facts", "Service", "advise", "measure", "show"]
@@ -50,7 +51,7 @@ def _state(service: Service) -> State:
     availability = service.availability
     ratio = availability.ratio.now
     if availability.now is False:
-        return "critical"
+        return GRAVITY[service.kind]
     if ratio is None:
         return ""
     if ratio >= 1:
@@ -99,7 +100,11 @@ def _summary(facts: Facts, say: Language) -> str:
     down = [service for service in facts.services if service.availability.now is False]
     if down:
         return say.count(
-            len(down), "{number} is down, of {all}", "{number} are down, of {all}", all=say.number(len(facts.services))
+            len(down),
+            "{names} is down, of {all}",
+            "{number} of {all} are down: {names}",
+            all=say.number(len(facts.services)),
+            names=listed([service.title for service in down], say, 3),
         )
     hurt = [service for service in facts.services if service.availability.seconds]
     if not facts.services:
@@ -122,23 +127,15 @@ def _notes(facts: Facts, say: Language) -> list[str]:
     measured = facts.measured
     if measured.since is not None:
         notes.append(say("Measured since {time} only.", time=say.moment(measured.since)))
-    if measured.gaps and measured.ratio is not None:
+    if measured.gaps:
         times = ", ".join(f"{say.moment(begin)} ({say.duration(end - begin)})" for begin, end in measured.gaps[:_GAPS])
         more = say(" and {number} more", number=len(measured.gaps) - _GAPS) if len(measured.gaps) > _GAPS else ""
-        notes.append(
-            say(
-                "Nothing was measured at {times}: only {ratio} of the time counts here.",
-                times=times + more,
-                ratio=say.percent(measured.ratio, 1),
-            )
-        )
-    if measured.answered and measured.answered.seconds:
-        notes.append(
-            say(
-                "The exporter did not answer for {time}; that time does not count here.",
-                time=say.duration(measured.answered.seconds),
-            )
-        )
+        notes.append(say("Prometheus measured nothing at {times}.", times=times + more))
+    if measured.silent_seconds:
+        notes.append(say("The exporter did not answer for {time}.", time=say.duration(measured.silent_seconds)))
+    if notes and measured.ratio is not None:
+        known = measured.ratio - measured.silent_seconds / facts.seconds
+        notes.append(say("What counts here is the {ratio} of the time that was measured.", ratio=say.percent(known, 1)))
     if facts.failed:
         notes.append(say("Failed units: {names}.", names=", ".join(facts.failed[:10])))
     if facts.failed_before:

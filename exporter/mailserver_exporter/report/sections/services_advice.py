@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from mailserver_exporter.report import boots
 from mailserver_exporter.report.compared import listed, multiplied
 from mailserver_exporter.report.language import Language
-from mailserver_exporter.report.model import Action
+from mailserver_exporter.report.model import Action, State, worst
 from mailserver_exporter.report.sections.services_facts import Facts, Service
+
+GRAVITY: Mapping[str, State] = {"port": "critical", "service": "critical", "unit": "warning"}
+"""How grave it is that one of a kind is down, as their alerts have it."""
 
 _GOOD = 0.999
 _OFTEN = 3
@@ -20,7 +23,7 @@ _MAILCOW = "cd /opt/mailcow-dockerized && docker compose"
 
 
 def advise(facts: Facts, say: Language) -> Iterator[Action]:
-    """Yield what to do: one thing for all that is down, one for all that was, one for what is slow or not measured."""
+    """Yield one thing to do for all that is down, for what has failed, what was down, what is slow, what is unknown."""
     down = [service for service in facts.services if service.availability.now is False]
     if down:
         yield _down(facts, down, say)
@@ -40,8 +43,8 @@ def advise(facts: Facts, say: Language) -> Iterator[Action]:
             "units-failed",
             about=tuple(failed),
         )
-    interrupted = [service for service in facts.services if _interrupted(service, facts)]
-    if interrupted and not down:
+    interrupted = [each for each in facts.services if each not in down and _interrupted(each, facts)]
+    if interrupted:
         yield _was_down(facts, interrupted, say)
     slow = [each for each in facts.services if multiplied(each.response, _SLOWER, _SLOW_SECONDS) and each not in down]
     if slow:
@@ -99,12 +102,13 @@ def _down(facts: Facts, down: Sequence[Service], say: Language) -> Action:
             "{names} are down: see why and start them.",
             names=titles,
         )
-    return Action("critical", text, command, "services-down", about=names)
+    severity = worst(*(GRAVITY[service.kind] for service in down))
+    return Action(severity, text, command, "services-down", about=names)
 
 
 def _was_down(facts: Facts, interrupted: Sequence[Service], say: Language) -> Action:
-    worst = max(interrupted, key=lambda service: service.availability.seconds)
-    longest = worst.availability.longest
+    hurt = max(interrupted, key=lambda service: service.availability.seconds)
+    longest = hurt.availability.longest
     command = "mailserver-exporter alerts --since 24h"
     if longest:
         since, until = (
@@ -116,18 +120,17 @@ def _was_down(facts: Facts, interrupted: Sequence[Service], say: Language) -> Ac
         else:
             command = f"journalctl --since '{_of_journal(since)}' --until '{_of_journal(until)}'"
     text = say(
-        "{names} was interrupted, {worst} for {time}: see what the log says of that time.",
+        "Interrupted were {names}, up to {time}: see what the log says of that time.",
         names=listed([service.title for service in interrupted], say, 3),
-        worst=worst.title,
-        time=say.duration(worst.availability.seconds),
+        time=say.duration(hurt.availability.seconds),
     )
     if len(interrupted) == 1:
         text = say.count(
-            worst.availability.interruptions,
+            hurt.availability.interruptions,
             "{name} was down for {time}: see what the log says of that time.",
             "{name} was down {number} times, {time} in all: see what the log says of the longest.",
-            name=worst.title,
-            time=say.duration(worst.availability.seconds),
+            name=hurt.title,
+            time=say.duration(hurt.availability.seconds),
         )
     about = tuple(service.name for service in interrupted)
     return Action("warning", text, command, "services-interrupted", about=about)
