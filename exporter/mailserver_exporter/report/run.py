@@ -15,18 +15,22 @@ from typing import Any
 from mailserver_exporter import alert_history
 from mailserver_exporter.config import Config
 from mailserver_exporter.host import Host
-from mailserver_exporter.report import compose, message
+from mailserver_exporter.report import compose, message, networks
+from mailserver_exporter.report.counts import Counts
 from mailserver_exporter.report.language import Language
 from mailserver_exporter.report.model import Action, Report, Section
 from mailserver_exporter.report.period import Period
 from mailserver_exporter.report.prometheus import Prometheus, PrometheusError
-from mailserver_exporter.report.sections import PARTS, Part, alerts
+from mailserver_exporter.report.sections import PARTS, Part, alerts, exporter, security
 from mailserver_exporter.settings.notifications import Email
 
 log = logging.getLogger(__name__)
 
-# The whole of it may take 20 s.
+# The whole of it may take 20 s, of which drawing it takes two.
+_SECONDS = 16.0
 _PROMETHEUS_SECONDS = 10.0
+# For the logs, and for measuring where Prometheus cannot be asked.
+_OTHERS_SECONDS = 6.0
 
 
 @dataclass(frozen=True)
@@ -77,30 +81,28 @@ class _Gathering:
         self._order = order
         self._say = say
         self._prometheus = Prometheus(order.prometheus_url, order.instance, order.period, _PROMETHEUS_SECONDS)
+        self._end = time.monotonic() + _SECONDS
 
     def parts(self) -> Iterator[tuple[Part, Any]]:
         """Yield each part that could be measured and shown, with its facts."""
-        self._look_at_prometheus()
-        for part in PARTS:
+        for part in PARTS if self._knows() else (exporter, *PARTS):
             shown = self._whole(part)
             if shown is not None:
                 yield shown
 
-    def _look_at_prometheus(self) -> None:
-        say = self._say
+    def _knows(self) -> bool:
+        """Say whether Prometheus has anything to tell of this host."""
+        order = self._order
         try:
-            if self._prometheus.measured() is None:
-                self._tell(
-                    say(
-                        "Prometheus at {url} has measured nothing of {host} in this time",
-                        url=self._order.prometheus_url,
-                        host=self._order.instance,
-                    )
-                )
+            if self._prometheus.measured() is not None:
+                return True
+            text = "Prometheus at {url} has measured nothing of {host} in this time"
+            self._tell(self._say(text, url=order.prometheus_url, host=order.instance))
         except PrometheusError as error:
-            self._tell(say("Prometheus could not be asked: {error}", error=error))
+            self._tell_of(error)
+        return False
 
-    def _whole(self, part: Part) -> tuple[Part, Any] | None:
+    def _whole(self, part: Any) -> tuple[Part, Any] | None:
         """Return a part and its facts once it is sure that it can be shown.
 
         The one place where any fault of one subject is kept from the others: a report with a hole in it, which says
@@ -111,30 +113,42 @@ class _Gathering:
             facts = self._measure(part)
             return None if facts is None else (_Shown(part, facts, self._say), facts)
         except PrometheusError as error:
-            self._tell(self._say("Prometheus could not be asked: {error}", error=error))
+            self._tell_of(error)
         except Exception as error:
             log.exception("the section %s failed", name)
-            self._tell(
-                self._say(
-                    "A fault in this program keeps back what is known of {subject}: {error}",
-                    subject=name,
-                    error=_in_words(error),
-                )
-            )
+            text = "A fault in this program keeps back what is known of {subject}: {error}"
+            self._tell(self._say(text, subject=name, error=_in_words(error)))
         return None
 
-    def _measure(self, part: Part) -> Any:
-        if part is not alerts:
-            return part.measure(self._prometheus)
-        order = self._order
+    def _measure(self, part: Any) -> Any:
+        order, period = self._order, self._order.period
+        if part is exporter:
+            return exporter.own_knowledge(order.config, order.host, self._left())
+        if part is alerts:
+            facts = self._asked(part)
+            told = alert_history.episodes(order.config.alert_log_file, order.config.alert_log, period.start, period.end)
+            return alerts.merge(facts, told, order.instance, period)
+        if part is security:
+            facts = self._asked(part)
+            found = networks.worst(order.config, order.host, period.start, period.end, seconds=self._left())
+            if facts is None:
+                return security.Facts(Counts.none(period), networks=found) if found.networks else None
+            return replace(facts, networks=found)
+        return part.measure(self._prometheus)
+
+    def _asked(self, part: Any) -> Any:
+        """Return what Prometheus knows of a part that others know of, too."""
         try:
-            facts = alerts.measure(self._prometheus)
+            return part.measure(self._prometheus)
         except PrometheusError as error:
-            facts = None
-            self._tell(self._say("Prometheus could not be asked: {error}", error=error))
-        period = order.period
-        told = alert_history.episodes(order.config.alert_log_file, order.config.alert_log, period.start, period.end)
-        return alerts.merge(facts, told, order.instance, period)
+            self._tell_of(error)
+            return None
+
+    def _left(self) -> float:
+        return max(1.0, min(_OTHERS_SECONDS, self._end - time.monotonic()))
+
+    def _tell_of(self, error: PrometheusError) -> None:
+        self._tell(self._say("Prometheus could not be asked: {error}", error=error))
 
     def _tell(self, problem: str) -> None:
         if problem not in self.problems:

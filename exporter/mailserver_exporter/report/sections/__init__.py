@@ -9,6 +9,7 @@ from mailserver_exporter.report.language import Language
 from mailserver_exporter.report.model import Action, Section
 from mailserver_exporter.report.prometheus import Prometheus
 from mailserver_exporter.report.sections import (
+    alerts,
     backups,
     certificates,
     containers,
@@ -39,6 +40,7 @@ class Part(Protocol):
 
 
 PARTS: tuple[Part, ...] = (
+    alerts,
     host,
     filesystems,
     services,
