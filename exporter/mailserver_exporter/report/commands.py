@@ -5,6 +5,9 @@ from __future__ import annotations
 # Its label mail_stack says what the commands are for.
 STACK = "mailserver_mail_stack_info"
 
+# What counts equal lines, the most frequent last.
+RANKED = "sort | uniq -c | sort -n | tail"
+
 _MAILCOW = "cd /opt/mailcow-dockerized && docker compose"
 _CONTAINERS = {"postfix": "postfix-mailcow", "dovecot": "dovecot-mailcow", "acme": "acme-mailcow"}
 

@@ -4,7 +4,7 @@ PromQL's increase() extrapolates to the ends of its range: of 3 messages it make
 first of its kind none. Here the counters are read every five minutes and their steps added up:
 
 - a number is what the counter was when the period ended minus what it was when it began;
-- after a reset the counter began at 0, so only what came between the last reading and the reset is lost;
+- after a reset the counter began at 0; how far it had come until then is asked for, to a scrape;
 - a series that appears while others of the same program are known (an SMTP status that was never seen before) began at
   0, too; what appears together with all others begins with what it says first;
 - what was counted while nobody asked is of the day in which it was learned of, so each is counted once.
@@ -12,6 +12,7 @@ first of its kind none. Here the counters are read every five minutes and their 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,8 +26,11 @@ _HOUR = 3600.0
 _LONG = 2 * DAY
 # How much of an earlier period may be missing at its start where it is compared with.
 _MISSING = 0.1
+# So many resets are looked at closely.
+_RESETS = 5
 
 Labels = Mapping[str, str]
+Key = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -156,13 +160,26 @@ def count(prometheus: Prometheus, metrics: Sequence[str], labels: Sequence[str] 
         period = prometheus.period.earlier(earlier)
         found = prometheus.matrix(query % selector, step(period), earlier)
         start = period.start.timestamp()
-        known: dict[tuple[tuple[str, str], ...], float] = {}
+        known: dict[Key, float] = {}
         if any(not series.points or series.points[0][0] > start + 1 for series in found):
             # Only where something is missing at the start: it reads a whole day.
             for sample in prometheus.vector(query % f"last_over_time({selector}[1d])", start):
                 known[_key(sample.labels)] = sample.value
-        periods.append(counted(found, period, known))
+        peak = f"max_over_time(({query % selector})[{step(period) * 1000 - 1:.0f}ms:5s])"
+        peaks = {
+            moment: {_key(each.labels): each.value for each in prometheus.vector(peak, moment)}
+            for moment in _resets(found)
+        }
+        periods.append(counted(found, period, known, peaks))
     return Counts(*periods)
+
+
+def _resets(found: Sequence[Series]) -> list[float]:
+    """Return at which readings counters had begun anew, the first ones where there are many."""
+    moments = {
+        at for series in found for (_, before), (at, value) in itertools.pairwise(series.points) if value < before
+    }
+    return sorted(moments)[:_RESETS]
 
 
 def step(period: Period) -> float:
@@ -174,10 +191,16 @@ def step(period: Period) -> float:
 
 
 def counted(
-    found: Sequence[Series], period: Period, known: Mapping[tuple[tuple[str, str], ...], float] | None = None
+    found: Sequence[Series],
+    period: Period,
+    known: Mapping[Key, float] | None = None,
+    peaks: Mapping[float, Mapping[Key, float]] | None = None,
 ) -> Counted:
-    """Return what the readings of a period tell; ``known`` is what some said last before it."""
-    known = known or {}
+    """Return what the readings of a period tell.
+
+    ``known`` is what some said last before it, ``peaks`` how far some had come before the reset that a reading shows.
+    """
+    known, peaks = known or {}, peaks or {}
     start = period.start.timestamp()
     since: dict[str, float] = {}
     readings: dict[str, set[float]] = {}
@@ -186,11 +209,17 @@ def counted(
         name = program(series.labels["metric"])
         since[name] = min(since.get(name, math.inf), begin)
         readings.setdefault(name, set()).update(moment for moment, _ in series.points)
-    counters = (Counter(each.labels, tuple(_gains(each, start, since, known.get(_key(each.labels))))) for each in found)
+    counters = []
+    for series in found:
+        key = _key(series.labels)
+        own = {moment: values[key] for moment, values in peaks.items() if key in values}
+        counters.append(Counter(series.labels, tuple(_gains(series, start, since, known.get(key), own))))
     return Counted(period, tuple(counters), since, readings)
 
 
-def _gains(series: Series, start: float, since: Mapping[str, float], before: float | None) -> Iterator[Gain]:
+def _gains(
+    series: Series, start: float, since: Mapping[str, float], before: float | None, peaks: Mapping[float, float]
+) -> Iterator[Gain]:
     points = list(series.points)
     at, value = points[0]
     if before is not None:
@@ -199,7 +228,9 @@ def _gains(series: Series, start: float, since: Mapping[str, float], before: flo
         # Where its program was known already, it began in between.
         at, value = max(start, at - _STEP), 0.0
     for moment, reading in points:
-        gain = reading - value if reading >= value else reading
+        gain = reading - value
+        if gain < 0:
+            gain = reading + max(0.0, peaks.get(moment, value) - value)
         if gain > 0:
             yield Gain(at, moment, gain)
         at, value = moment, reading
@@ -220,5 +251,5 @@ def _holds(value: str, wanted: Collection[str]) -> bool:
     return value == wanted if isinstance(wanted, str) else value in wanted
 
 
-def _key(labels: Labels) -> tuple[tuple[str, str], ...]:
+def _key(labels: Labels) -> Key:
     return tuple(sorted(labels.items()))

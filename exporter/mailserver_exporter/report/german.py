@@ -117,9 +117,9 @@ GERMAN: dict[str, str] = {
     "{ratio} of the attempts to deliver by {service} were put off: "
     "see what the answers have in common.": "{ratio} der Zustellversuche durch {service} wurden aufgeschoben: "
     "nachsehen, was die Antworten gemeinsam haben.",
-    "{number} messages were sent, usually {usual}: see whether one account sends them, and whether it is its "
-    "owner who does.": "{number} Nachrichten wurden gesendet, sonst {usual}: nachsehen, ob ein Konto sie sendet und "
-    "ob es sein Besitzer ist.",
+    "{number} messages were sent, usually {usual}: see whether one account or program sends them, and "
+    "whether it should.": "{number} Nachrichten wurden gesendet, sonst {usual}: nachsehen, ob ein Konto oder Programm "
+    "sie sendet und ob es das soll.",
     "Other servers refused {number} deliveries for our reputation: see which provider it is, stop what looks "
     "like spam, then look at the provider's postmaster page "
     "and ask to be taken off its list.": "Andere Server haben {number} Zustellungen wegen unseres Rufs abgelehnt: "
@@ -231,7 +231,7 @@ GERMAN: dict[str, str] = {
     "Banned now": "Jetzt gesperrt",
     "The worst networks": "Die schlimmsten Netze",
     "{number} others": "{number} weitere",
-    "ban no. {level}": "{level}. Sperre",
+    "ban no. {level}": "Sperre Nr. {level}",
     "Logins": "Anmeldungen",
     "Jail": "Jail",
     "Bans in 24 h": "Sperren in 24 h",

@@ -24,7 +24,11 @@ _NETFILTER_FROM = 3
 # What Dovecot's errors are about, from when on in a day they matter, and where to look first.
 _DOVECOT_CLASSES = {
     "auth_backend": (marked("logins cannot be checked"), 3, "doveadm log errors | tail -20"),
-    "storage_quota": (marked("mail cannot be stored, a mailbox or the disk is full"), 1, "doveadm quota get -A"),
+    "storage_quota": (
+        marked("mail cannot be stored, a mailbox or the disk is full"),
+        _ERRORS_FROM,
+        "doveadm quota get -A",
+    ),
     "index_corruption": (marked("an index is damaged"), _ERRORS_FROM, "doveadm log errors | tail -20"),
     "permissions": (marked("access to mailboxes is denied"), 1, "doveadm log errors | tail -20"),
     "tls": (marked("TLS"), 100, "doveadm log errors | tail -20"),
@@ -142,10 +146,12 @@ def _blind(facts: Facts, say: Language) -> tuple[tuple[Cell, Cell], ...]:
 
 def advise(facts: Facts, say: Language) -> Iterator[Action]:
     """Yield what to do about errors; what cannot be measured first."""
-    if facts.failing:
+    # That fail2ban does not answer is told with what it leaves unprotected.
+    failing = [name for name in facts.failing if name != "fail2ban"]
+    if failing:
         yield Action(
             "warning",
-            say("Not measured any more: {names}. The check says why.", names=listed(facts.failing, say)),
+            say("Not measured any more: {names}. The check says why.", names=listed(failing, say)),
             "mailserver-exporter check",
             "collector-fails",
         )

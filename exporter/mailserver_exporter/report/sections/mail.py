@@ -33,6 +33,8 @@ _DSN = {
     "bounced": BOUNCED,
 }
 _EXPIRED = "postfix_qmgr_messages_expired_total"
+# Ours, and that of postfix_exporter.
+_NO_LOGIN = ("NONE", "")
 # What brings mail to mailboxes of this host.
 _LOCAL = ("lmtp", "virtual", "local", "pipe")
 _TOP = 6
@@ -86,12 +88,12 @@ class Facts:
     @property
     def received(self) -> Compared:
         """Messages taken from other servers."""
-        return self.counts.of(_TAKEN, sasl_method="NONE")
+        return self.counts.of(_TAKEN, sasl_method=_NO_LOGIN)
 
     @property
     def submitted(self) -> Compared:
         """Messages taken from users who logged in."""
-        methods = [each for each in self.counts.by("sasl_method", _TAKEN) if each != "NONE"]
+        methods = [each for each in self.counts.by("sasl_method", _TAKEN) if each not in _NO_LOGIN]
         return self.counts.of(_TAKEN, sasl_method=methods)
 
     @property
@@ -201,7 +203,7 @@ def _reasons(facts: Facts, say: Language) -> Iterator[Table]:
     deferred, bounced = (facts.counts.by("dsn", metric) for metric in _DSN.values())
     numbers = {
         code: ((deferred.get(code) or _NONE).now or 0, (bounced.get(code) or _NONE).now or 0)
-        for code in {*deferred, *bounced}
+        for code in {*deferred, *bounced} - {""}
     }
     found = sorted(((code, *both) for code, both in numbers.items() if sum(both)), key=lambda e: (-e[1] - e[2], e[0]))
     if found:

@@ -22,7 +22,6 @@ _REFUSALS_FROM = 5
 _MANY_FROM = 200
 _TIMES = 3
 _USUAL_FROM = 20
-_RANKED = "sort | uniq -c | sort -n | tail"
 
 
 def advise(facts: Facts, say: Language) -> Iterator[Action]:
@@ -56,13 +55,13 @@ def advise(facts: Facts, say: Language) -> Iterator[Action]:
 
 
 def _advise_senders(facts: Facts, say: Language) -> Iterator[Action]:
-    """Whoever sends far more than usual is mostly a stolen account, which is why others bounce and refuse, too."""
-    if multiplied(facts.sent, _TIMES, _MANY_FROM) and multiplied(facts.submitted, _TIMES, 1):
+    """Who sends far more than usual is mostly a stolen account, or a web form of this host."""
+    if multiplied(facts.sent, _TIMES, _MANY_FROM):
         yield Action(
             "warning",
             say(
-                "{number} messages were sent, usually {usual}: see whether one account sends them, and whether it is "
-                "its owner who does.",
+                "{number} messages were sent, usually {usual}: see whether one account or program sends them, and "
+                "whether it should.",
                 number=say.number(facts.sent.now),
                 usual=say.number(usual(facts.sent)),
             ),
@@ -72,13 +71,15 @@ def _advise_senders(facts: Facts, say: Language) -> Iterator[Action]:
 
 
 def _by_login(stack: str) -> str:
-    return f"{commands.log(stack, 'postfix', 'sasl_username=')} | grep -o 'sasl_username=.*' | {_RANKED}"
+    """Return a command that ranks who sent: accounts by their login, programs of this host by their user's number."""
+    who = "sasl_username=[^, ]*|pickup.*uid=[0-9]+"
+    return f"{commands.log(stack, 'postfix', 'sasl_username=|pickup.*uid=')} | grep -oE '{who}' | {commands.RANKED}"
 
 
 def _advise_refused(facts: Facts, say: Language) -> Iterator[Action]:
     """One action for each cause: what others refuse for our reputation also bounces."""
     reputation, proof = facts.refused("reputation"), facts.refused("authentication")
-    servers = f"{commands.log(facts.stack, 'postfix', 'dsn=[45][.]7')} | grep -o 'relay=[^[]*' | {_RANKED}"
+    servers = f"{commands.log(facts.stack, 'postfix', 'dsn=[45][.]7')} | grep -o 'relay=[^[]*' | {commands.RANKED}"
     if reputation >= _REFUSALS_FROM:
         yield Action(
             "warning",

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mailserver_exporter.report import commands
 from mailserver_exporter.report.compared import NUMERIC, headings, row
 from mailserver_exporter.report.counts import Counts, count, total
 from mailserver_exporter.report.gauges import gauges
@@ -75,6 +76,7 @@ class Facts:
     levels: Mapping[str, Compared] = field(default_factory=dict)
     fail2ban_answers: bool | None = None
     networks: Networks | None = None
+    stack: str = ""
 
     @property
     def ssh(self) -> Compared:
@@ -111,7 +113,7 @@ def measure(prometheus: Prometheus) -> Facts | None:
         ["reason", "method", "jail"],
     )
     names = "mailserver_fail2ban_jail_present", "f2b_jail_banned_current", _BANS, _OFFENDERS
-    found = gauges(prometheus, names, also=["mailserver_collector_success"])
+    found = gauges(prometheus, names, also=["mailserver_collector_success", commands.STACK])
     watched = any(True for name in names for _ in found.matching(name))
     if not counts and not watched:
         return None
@@ -135,7 +137,13 @@ def measure(prometheus: Prometheus) -> Facts | None:
             for jail in sorted({*present, *banned, *(jail for (jail,) in bans)})
         )
     answers = found.value("mailserver_collector_success", collector="fail2ban")
-    return Facts(counts, jails, levels, None if answers is None or found.old else answers == 1)
+    return Facts(
+        counts,
+        jails,
+        levels,
+        None if answers is None or found.old else answers == 1,
+        stack=found.label("mail_stack", commands.STACK),
+    )
 
 
 def show(facts: Facts, say: Language) -> Section:

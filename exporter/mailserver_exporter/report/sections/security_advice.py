@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
+from mailserver_exporter.report import commands
 from mailserver_exporter.report.compared import listed, multiplied, usual
 from mailserver_exporter.report.language import Language
 from mailserver_exporter.report.model import Action
@@ -53,7 +54,7 @@ def advise(facts: Facts, say: Language) -> Iterator[Action]:
                 number=say.number(facts.mail.now),
                 usual=say.number(usual(facts.mail)),
             ),
-            "mailserver-exporter alerts --since 24h",
+            f"{commands.log(facts.stack, 'dovecot', 'auth failed')} | grep -o 'user=<[^>]*>' | {commands.RANKED}",
             "mailbox-logins-refused-multiplied",
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailserver_exporter.report.compared import NUMERIC, headings, row
 from mailserver_exporter.report.gauges import Limits, gauges, judged
@@ -46,15 +46,20 @@ def measure(prometheus: Prometheus) -> Facts | None:
     )
     if not found:
         return None
-    waiting = prometheus.compared_by(f"max by (class) ({_PENDING}{{$host}})", "class")
+    compared = prometheus.compared_by(f"max by (class) ({_PENDING}{{$host}})", "class")
+
+    def waiting(name: str) -> Compared:
+        # Where it was not measured any more at the end, what was found last.
+        return replace(compared.get((name,), _NONE), now=found.value(_PENDING, **{"class": name}))
+
     now = prometheus.period.end.timestamp()
     reboot = found.value("mailserver_reboot_required_age_seconds") if found.value("node_reboot_required") else None
     lists = found.value("apt_package_cache_timestamp_seconds")
     kernel = next(found.matching("mailserver_kernel_info"), None)
     return Facts(
-        waiting.get(("security",), _NONE),
-        waiting.get(("other",), _NONE),
-        waiting.get(("held",), _NONE),
+        waiting("security"),
+        waiting("other"),
+        waiting("held"),
         found.value("mailserver_security_update_age_seconds"),
         reboot,
         now - reboot if reboot is not None else None,
