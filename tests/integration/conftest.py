@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.support.docker_engine import DockerEngine
 from tests.support.fail2ban import Fail2ban
+from tests.support.history import History
 from tests.support.postfix import Postfix
 
 
@@ -42,3 +44,17 @@ def fail2ban() -> Iterator[Fail2ban]:
     """A running fail2ban with the jails ``sshd`` and ``postfix`` and no bans."""
     with Fail2ban(jails=("sshd", "postfix")) as fail2ban:
         yield fail2ban
+
+
+@pytest.fixture(scope="session")
+def histories() -> Iterator[Callable[[str], History]]:
+    """Return the Prometheus that has watched a host for two weeks, by scenario: good, bad, first_day, gaps."""
+    with contextlib.ExitStack() as cleanup:
+        running: dict[str, History] = {}
+
+        def history(scenario: str) -> History:
+            if scenario not in running:
+                running[scenario] = cleanup.enter_context(History(scenario))
+            return running[scenario]
+
+        yield history
