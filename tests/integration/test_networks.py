@@ -28,6 +28,7 @@ from mailserver_exporter.report import networks
 from mailserver_exporter.report.networks import Networks
 from mailserver_exporter.schema import read_text
 from tests.support.certificates import write_chain
+from tests.support.docker_engine import IMAGE, DockerEngine
 from tests.support.fail2ban import Fail2ban
 from tests.support.journald import Journald
 from tests.support.mailserver import MailServer
@@ -242,3 +243,55 @@ def test_a_flood_of_a_million_addresses_stays_within_its_bounds(tmp_path: Path) 
     if not short["complete"]:
         assert "is too large to be read in time: only what was written since" in short["problems"][0]
     assert short["complete"] == (short["failures"] == 1_000_000)
+
+
+SAID = {
+    "postfix": "Nov 22 03:15:55 5f0d3c2b1a90 postfix/submission/smtpd[9]: warning: unknown[192.0.2.1]: "
+    "SASL LOGIN authentication failed: UGFzc3dvcmQ6",
+    "dovecot": "Nov 22 03:15:56 9a8b7c6d5e4f dovecot: imap-login: Disconnected: Connection closed (auth failed, "
+    "4 attempts in 20 secs): user=<a>, method=PLAIN, rip=192.0.2.2, lip=172.22.1.250, TLS, session=<abd>",
+    "sogo": "Nov 22 03:15:55 1b2c3d4e5f60 sogod [69]: SOGoRootPage Login from '192.0.2.1' for user 'a' might not have "
+    "worked - password policy: 65535  grace: -1  expire: -1  bound: 0",
+    "php-fpm": "NOTICE: PHP message: mailcow UI: Invalid password for admin by 198.51.100.7",
+    "netfilter": "2026-11-22 03:15:50 CRIT: Banning 192.0.2.1/32 for 30 minutes\n"
+    "2026-11-22 03:15:51 CRIT: Banning 192.0.2.2/32 for 30 minutes\n2026-11-22 03:15:52 INFO: Unbanning 192.0.2.2/32",
+}
+
+
+@pytest.mark.timeout(900)  # another's Docker Engine may have to end first
+def test_the_containers_of_mailcow_are_asked(docker_engine: DockerEngine, tmp_path: Path) -> None:
+    docker_engine.remove_containers()
+    (tmp_path / "opt/mailcow-dockerized").mkdir(parents=True)
+    (tmp_path / "opt/mailcow-dockerized/mailcow.conf").write_text("COMPOSE_PROJECT_NAME=mailcow\n")
+    (tmp_path / "run").mkdir()
+    os.link(docker_engine.socket, tmp_path / "run/docker.sock")
+    for terminal in (False, True):
+        for program, line in SAID.items():
+            docker_engine.client().containers.run(
+                IMAGE,
+                ["sh", "-c", 'echo "$1"; echo "no failure"; exec sleep 1000', "sh", line],
+                detach=True,
+                tty=terminal,
+                labels={"com.docker.compose.project": "mailcow", "com.docker.compose.service": f"{program}-mailcow"},
+            )
+    yaml = "containers: {socket: /run/docker.sock}\nlogs: {sources: {sshd: none}}"
+    expected = {"192.0.2.0/24": 12, "198.51.100.0/24": 2}
+    wait_for("all is said", lambda: told(worst(tmp_path, yaml, tmp_path)) == expected)
+
+    first, second = worst(tmp_path, yaml, tmp_path).networks
+    assert (first.services, first.addresses, first.banned) == ({"imap": 8, "smtp": 2, "webmail": 2}, 2, 1)
+    assert (second.services, second.address, second.banned) == ({"mailcow": 2}, "198.51.100.7", 0)
+    # The Engine's time counts, not what stands in the line.
+    assert datetime.now(timezone.utc) - first.first < timedelta(minutes=10)
+    long_ago = datetime.now(timezone.utc) - DAY
+    assert told(worst(tmp_path, yaml, tmp_path, end=long_ago, start=long_ago - DAY)) == {}
+
+    # A service that is switched off has no log, which is no problem.
+    docker_engine.remove_containers()
+    gone = worst(tmp_path, yaml, tmp_path)
+    assert (gone.networks, gone.complete) == ((), True)
+    # An Engine that is not there is one.
+    (tmp_path / "run/docker.sock").unlink()
+    assert {problem.partition(":")[0] for problem in worst(tmp_path, yaml, tmp_path).problems} == {
+        f"container/{program}-mailcow" for program in SAID
+    }

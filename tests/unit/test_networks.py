@@ -25,7 +25,7 @@ from mailserver_exporter.report import networks
 from mailserver_exporter.report.heaviest import Heaviest, network_of
 from mailserver_exporter.report.networks import Networks
 from mailserver_exporter.schema import read_text
-from mailserver_exporter.sources import SourceError, fail2ban, failed_logins
+from mailserver_exporter.sources import SourceError, fail2ban, failed_logins, netfilter_log
 from mailserver_exporter.sources.failed_logins import Failure
 from mailserver_exporter.sources.log_source import MAX_LINE
 from mailserver_exporter.sources.past_files import PastFiles
@@ -436,7 +436,8 @@ def test_what_fail2ban_bans_is_understood() -> None:
 
 
 def worst(folder: Path, sources: str, start: datetime = START, end: datetime = NOW, seconds: float = 60) -> Networks:
-    yaml = f"state_directory: {folder}/state\nlogs: {{sources: {sources}}}\nfail2ban: {{socket: {folder}/none.sock}}"
+    yaml = f"state_directory: {folder}/state\nlogs: {{sources: {sources}}}\n"
+    yaml += f"fail2ban: {{socket: {folder}/none}}\ncontainers: {{socket: {folder}/none}}"
     return networks.worst(read_text(yaml, "config.yml", Config()), Host(), start, end, seconds=seconds)
 
 
@@ -526,3 +527,26 @@ def test_a_host_without_logs_or_that_does_not_want_them_read_has_no_networks(tmp
     off = read_text(f"state_directory: {tmp_path}\nlogs: {{enabled: false}}", "config.yml", Config())
     assert networks.worst(off, Host(), START, NOW) == Networks()
     assert not (tmp_path / "expected.json").exists()
+
+
+def test_networks_that_the_internet_does_not_route_are_told_apart(tmp_path: Path) -> None:
+    addresses = ("172.22.1.248", "192.0.2.1", "::1", "fd4d:6169:6c63:6f77::5", "2001:db8::1", "172.32.0.1", "127.0.0.1")
+    line = "{} mail sshd[{}]: Failed password for root from {} port 1 ssh2\n"
+    text = "".join(line.format(START.isoformat(), number, address) for number, address in enumerate(addresses))
+    write(tmp_path / "auth.log", text.encode(), NOW)
+    found = worst(tmp_path, f"{{sshd: {tmp_path}/auth.log}}").networks
+    assert {each.address for each in found if each.local} == {addresses[0], addresses[2], addresses[3], addresses[6]}
+    assert len(found) == len(addresses)
+
+
+@pytest.mark.parametrize(
+    ("line", "ban"),
+    [
+        (b"2026-11-22 03:15:56 CRIT: Banning 192.0.2.1/32 for 30 minutes", ("192.0.2.1/32", 1800)),
+        (b"Banning 2001:db8::1/128 for 166 minutes", ("2001:db8::1/128", 9960)),
+        (b"2026-11-22 03:45:56 INFO: Unbanning 192.0.2.1/32", ("192.0.2.1/32", 0)),
+        (b"6.6.6.6 matched rule id 3 (Banning 192.0.2.1/32 for 30 minutes)", None),
+    ],
+)
+def test_netfilter_tells_whom_it_bans(line: bytes, ban: tuple[str, float] | None) -> None:
+    assert netfilter_log.ban(line) == ban

@@ -5,6 +5,7 @@ Addresses are in no metric, so this asks the logs themselves: those that collect
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import time
 from collections import Counter
@@ -20,15 +21,25 @@ from mailserver_exporter.expectations import Expectations
 from mailserver_exporter.host import Host
 from mailserver_exporter.host_zone import own_zone
 from mailserver_exporter.mailstack import MailStack
-from mailserver_exporter.report.heaviest import Heaviest, Weight, network_of
+from mailserver_exporter.report import bans
+from mailserver_exporter.report.heaviest import Heaviest, Weight
 from mailserver_exporter.report.heaviest import Network as Prefix
-from mailserver_exporter.sources import SourceError, fail2ban, failed_logins, syslog
+from mailserver_exporter.sources import SourceError, failed_logins, syslog
 from mailserver_exporter.sources.failed_logins import Failure, Finder
-from mailserver_exporter.sources.past_log import Span
+from mailserver_exporter.sources.past_log import Span, worded
 
 SECONDS = 8.0
 COUNT = 10
-_FAIL2BAN_SECONDS = 2.0
+# What the Internet does not route: this host, its containers, its local network, a provider's NAT.
+_LOCAL = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+            *("192.168.0.0/16", "::1/128", "fc00::/7", "fe80::/10"),
+        ),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -36,8 +47,9 @@ class Network:
     """One network: ``name`` such as 192.0.2.0/24 or 2001:db8::/48.
 
     ``services`` are failures by what was logged in to (failed_logins.SERVICES), ``address`` is the only one where
-    there was one, else empty. ``banned`` is how many of its addresses fail2ban bans now, None where that is not known.
-    ``at_least`` says that there were too many networks to count all of them: there may have been more failures.
+    there was one, else empty. ``banned`` is how many of its addresses fail2ban or mailcow's netfilter bans now, None
+    where that is not known. ``at_least`` says that there were too many networks to count all of them: there may have
+    been more failures. ``local`` is a network that the Internet does not route, such as that of this host's containers.
     """
 
     name: str
@@ -49,6 +61,7 @@ class Network:
     last: datetime
     banned: int | None = None
     at_least: bool = False
+    local: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,11 +94,15 @@ def worst(
     if config.logs.enabled is False:
         return Networks()
     context = Context(config, host, Expectations(config.state_directory, remember=False), MailStack(config, host))
-    reader = _Reader(context, period_start, period_end, time.monotonic() + seconds)
-    sources = reader.find()
+    deadline = time.monotonic() + seconds
+    finder = LogFinder(context)
+    found = finder.find()
+    known = failed_logins.finders()
+    sources = list(programs_by_source({program: found[program] for program in found if program in known}).items())
+    reader = _Reader(finder, own_zone(host), period_start, period_end, deadline)
     for number, (name, programs) in enumerate(sources):
         reader.read(name, programs, len(sources) - number)
-    banned = _banned(config, host)
+    banned = bans.now(context, finder, found, reader.problems)
     zone = period_end.tzinfo
     return Networks(
         tuple(_told(prefix, weight, banned, zone) for prefix, weight in reader.heaviest.top(count)),
@@ -97,21 +114,14 @@ def worst(
 
 
 class _Reader:
-    def __init__(self, context: Context, start: datetime, end: datetime, deadline: float) -> None:
+    def __init__(self, finder: LogFinder, zone: tzinfo, start: datetime, end: datetime, deadline: float) -> None:
         self.heaviest = Heaviest()
         self.problems: list[str] = []
-        self._context = context
+        self._finder = finder
+        self._zone = zone
         self._start = start.timestamp()
         self._end = end.timestamp()
         self._deadline = deadline
-        self._finder = LogFinder(context)
-        self._zone = own_zone(context.host)
-
-    def find(self) -> list[tuple[str, list[Program]]]:
-        """Return the logs in which there may be failed logins."""
-        known = failed_logins.finders()
-        found = {program: name for program, name in self._finder.find().items() if program in known}
-        return list(programs_by_source(found).items())
 
     def read(self, name: str, programs: Sequence[Program], left: int) -> None:
         """Count one log; it may take its share of the time for those that are ``left``."""
@@ -128,7 +138,7 @@ class _Reader:
                     if (failure := find(body)) is not None:
                         add(failure, at)
         except (SourceError, OSError) as error:
-            self.problems.append(_worded(name, error))
+            self.problems.append(worded(name, error))
         self.problems += span.problems
 
 
@@ -162,25 +172,6 @@ def _bodies(name: str, programs: Sequence[Program]) -> Callable[[bytes], Sequenc
     return bodies
 
 
-def _worded(name: str, error: SourceError | OSError) -> str:
-    remedy = error.remedy if isinstance(error, SourceError) else ""
-    what = (error.strerror if isinstance(error, OSError) else "") or str(error)
-    return f"{name}: {what} ({remedy})" if remedy else f"{name}: {what}"
-
-
-def _banned(config: Config, host: Host) -> Counter[Prefix] | None:
-    """Return how many addresses fail2ban bans now, by network; None where it cannot be asked."""
-    if config.fail2ban.enabled is False:
-        return None
-    try:
-        with fail2ban.Client(host.path(config.fail2ban.socket), _FAIL2BAN_SECONDS) as client:
-            addresses = client.banned()
-    except (SourceError, OSError):
-        return None  # what is wrong with it is the security section's to say
-    networks = (network_of(address) for address in addresses)
-    return Counter(network for network in networks if network is not None)
-
-
 def _told(prefix: Prefix, weight: Weight, banned: Counter[Prefix] | None, zone: tzinfo | None) -> Network:
     addresses = weight.address_count
     return Network(
@@ -193,4 +184,5 @@ def _told(prefix: Prefix, weight: Weight, banned: Counter[Prefix] | None, zone: 
         datetime.fromtimestamp(weight.last, zone),
         None if banned is None else banned[prefix],
         weight.missed > 0,
+        any(prefix.version == each.version and prefix.overlaps(each) for each in _LOCAL),
     )

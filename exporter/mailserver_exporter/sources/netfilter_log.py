@@ -31,6 +31,11 @@ _MESSAGE = re.compile(
     rb"|(?:White|Black|Allow|Deny)list was changed|Address .* is (?:white|allow)listed|Hostname .* timedout on resolve"
     rb"|Error |MAILCOW target is in position ))" % {b"net": _NET}
 )
+_BAN = re.compile(
+    rb"(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (?:INFO|WARN|CRIT): )?"
+    rb"(?:Banning (?P<banned>%(net)s) for (?P<minutes>\d{1,9}) minutes|Unbanning (?P<unbanned>%(net)s)\s*$)"
+    % {b"net": _NET}
+)
 _NAMES = {"ban": BANS, "unban": UNBANS, "warning": WARNINGS, "start": STARTS}
 
 
@@ -45,3 +50,11 @@ def read(lines: Sequence[bytes], tally: Tally) -> int:
         if found.lastgroup in _NAMES:
             tally[(_NAMES[found.lastgroup],)] += 1
     return understood
+
+
+def ban(line: bytes) -> tuple[str, float] | None:
+    """Return which network a line says is banned from now on, and for how many seconds: 0 where a ban is lifted."""
+    found = _BAN.match(line)
+    if found is None:
+        return None
+    return (found["banned"] or found["unbanned"]).decode(), float(found["minutes"] or 0) * 60

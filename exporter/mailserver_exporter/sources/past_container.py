@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timezone
 
-from mailserver_exporter.sources import SourceError, container_log, docker_engine
+from mailserver_exporter.sources import container_log, docker_engine
 from mailserver_exporter.sources.docker_api import Api, RefusedError
 from mailserver_exporter.sources.docker_engine import Listed
 from mailserver_exporter.sources.docker_stream import Frames, Joiner, Terminal
@@ -27,12 +27,9 @@ class PastContainer:
         self._project = project
 
     def past(self, span: Span, wanted: Wanted) -> Iterator[Line]:
-        """Yield the wanted lines. Raises SourceError."""
+        """Yield the wanted lines, none where there is no such container. Raises SourceError."""
         try:
-            found = container_log.containers(self._api, self._wanted, self._project, span.deadline)
-            if not found:
-                raise SourceError(f"there is no container {self._wanted}")
-            for container in found:
+            for container in container_log.containers(self._api, self._wanted, self._project, span.deadline):
                 if container.created < span.end:
                     yield from self._of(container, span, wanted)
         finally:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Protocol
 
+from mailserver_exporter.sources import SourceError
 from mailserver_exporter.sources.log_source import MAX_LINE
 
 _DAY = 86400
@@ -114,3 +115,10 @@ def chosen(lines: Iterable[bytes], clock: Clock, span: Span, wanted: Wanted) -> 
             and span.start <= at < span.end
         ):
             yield at, line
+
+
+def worded(name: str, error: SourceError | OSError) -> str:
+    """Return in words why a log could not be read, and what to do about it."""
+    remedy = error.remedy if isinstance(error, SourceError) else ""
+    what = (error.strerror if isinstance(error, OSError) else "") or str(error)
+    return f"{name}: {what} ({remedy})" if remedy else f"{name}: {what}"
