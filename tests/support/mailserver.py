@@ -45,6 +45,9 @@ class MailServer:
                 "smtpd_sasl_type": "dovecot",
                 "smtpd_sasl_path": str(self.dovecot.auth_socket),
                 "smtpd_tls_auth_only": "yes",
+                # While Dovecot is away, no new smtpd finds a SASL mechanism, and the port is closed for this long.
+                "service_throttle_time": "1s",
+                "max_use": "100000",
                 "smtpd_recipient_restrictions": "permit_sasl_authenticated, reject_unauth_destination",
                 **(settings or {}),
             },
