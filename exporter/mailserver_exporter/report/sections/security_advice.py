@@ -100,7 +100,8 @@ def _advise_networks(facts: Facts, say: Language) -> Iterator[Action]:
     free = [
         each
         for each in (facts.networks.networks if facts.networks else ())
-        if each.banned == 0 and each.failures >= _NETWORK_FROM
+        # Whoever bans a network of this host's own shuts out its webmail, or himself.
+        if each.banned == 0 and each.failures >= _NETWORK_FROM and not each.local
     ]
     if not free:
         return
