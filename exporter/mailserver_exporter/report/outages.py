@@ -52,7 +52,8 @@ class Availability:
 class Measured:
     """When the exporter was asked: the share of the period, and from when to when it was not for more than a minute.
 
-    ``since`` is when measuring began at all, where that was in the period; ``unanswered`` when it did not answer and ``silent_seconds`` for how long in all.
+    ``since`` is when measuring began at all, where that was in the period; ``unanswered`` when it did not answer and
+    ``silent_seconds`` for how long in all.
     """
 
     ratio: float | None = None
