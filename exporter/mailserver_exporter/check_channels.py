@@ -13,14 +13,16 @@ import json
 import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
+from email.errors import MessageError
+from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, SMTPUTF8
 from html import escape
 
 from mailserver_exporter import network_advice, submission, telegram
 from mailserver_exporter.finding import Finding
 from mailserver_exporter.settings.notifications import Email, Heartbeat, Notifications, Telegram
-from mailserver_exporter.sources import SourceError, https, secret
+from mailserver_exporter.sources import SourceError, https, secret, smtp_client
 
 _ABSENT = "not configured, see notifications in the configuration file"
 _TELEGRAM_SECONDS, _EMAIL_SECONDS, _HEARTBEAT_SECONDS = 20.0, 60.0, 20.0
@@ -80,15 +82,27 @@ def _email(settings: Email, instance: str, tell: Tell) -> Iterator[Finding]:
 
 
 def _message(settings: Email, instance: str) -> bytes:
-    message = EmailMessage(policy=SMTP)
-    message["From"] = settings.sender
-    message["To"] = ", ".join(settings.to)
+    sender, *to = [_address(address) for address in (settings.sender, *settings.to)]
+    plain = all(address.username.isascii() for address in (sender, *to))
+    message = EmailMessage(policy=SMTP if plain else SMTPUTF8)
+    message["From"] = sender
+    message["To"] = to
     message["Subject"] = f"Test from {instance}: nothing is wrong"
     message["Date"] = email.utils.localtime()
-    message["Message-ID"] = email.utils.make_msgid("send-test", settings.sender.rpartition("@")[2].rstrip("> "))
+    message["Message-ID"] = email.utils.make_msgid("send-test", sender.domain)
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834
     message.set_content(f"{_PURPOSE}\n\nAlerts and the daily report of {instance} come to you in this way.\n")
     return message.as_bytes()
+
+
+def _address(text: str) -> Address:
+    """Return an address as headers have it; for what is none, one that the envelope will be refused for anyway."""
+    name, address = email.utils.parseaddr(text)
+    user, _, domain = address.rpartition("@")
+    try:
+        return Address(name, user, smtp_client.ascii_name(domain))
+    except (UnicodeError, ValueError, MessageError):
+        return Address(username="invalid", domain="invalid")
 
 
 def _heartbeat(settings: Heartbeat, instance: str) -> Finding:
@@ -108,10 +122,10 @@ def _heartbeat(settings: Heartbeat, instance: str) -> Finding:
         if advice is None:
             return Finding(subject, "bad", f"{host} could not be called ({type(error).__name__})", remedy)
         return Finding(subject, "bad", advice.said, advice.remedy)
+    except (ValueError, http.client.InvalidURL):
+        return Finding(subject, "bad", f"{file} holds no URL", remedy)
     except http.client.HTTPException as error:
         return Finding(subject, "bad", f"what answers at {host} does not speak HTTP ({type(error).__name__})", remedy)
-    except (ValueError, LookupError):
-        return Finding(subject, "bad", f"{file} holds no URL", remedy)
     said = f"{host} answered {answer.status} {answer.reason}"
     if answer.status // 100 == 2:
         return Finding(subject, "good", said)

@@ -223,7 +223,7 @@ def _loopback(host: str) -> bool:
 def _envelope(address: str) -> str:
     """Return an address as it travels: without a display name, its domain as the DNS has it. Raises UnicodeError."""
     local, at, domain = _bare(address).rpartition("@")
-    if not (local and domain and address.isprintable()) or any(c in "<> " for c in local + domain):
+    if not (local and domain and address.isprintable()) or any(c in "<>@ " for c in local + domain):
         raise smtplib.SMTPSenderRefused(501, f"5.1.3 {address!r} is no e-mail address".encode(), address)
     return f"{local}{at}{smtp_client.ascii_name(domain)}"
 

@@ -211,7 +211,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
 
     class Heartbeat(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            heartbeats.append(self.path)
+            heartbeats.append(self.path + self.headers.get("Authorization", ""))
             self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response({"/ping/secret": 200, "/moved/secret": 302}.get(self.path, 404))
             self.end_headers()
@@ -313,13 +313,14 @@ def test_each_channel_that_fails_is_told_with_what_to_do(scene: Scene) -> None:
         ("http://127.0.0.1:{garbage}/secret", "does not speak HTTP"),
         ("http://no-such-host.invalid/secret", "there is no host no-such-host.invalid"),
         ("not a secret URL", "holds no URL"),
+        ("http://127.0.0.1:{garbage}/secret and more", "holds no URL"),
         ("http://[::1/secret", "holds no URL"),
         ("", "is empty"),
     ],
 )
 def test_a_heartbeat_that_cannot_be_called(content: str, words: str, scene: Scene) -> None:
     scene.settings["notifications"] = {"heartbeat": scene.notifications["heartbeat"]}
-    with listener(listeners.garbage) as garbage:
+    with listener(listeners.speaks(b"\x00 hello\r\n")) as garbage:
         (scene.folder / "heartbeat").write_text(content.format(closed=free_port(), garbage=garbage))
         finding = scene.found()["heartbeat test"]
     assert (finding["state"], words in finding["detail"]) == ("bad", True), finding
@@ -333,6 +334,31 @@ def test_a_heartbeat_that_redirects_is_to_be_named_directly(scene: Scene) -> Non
     finding = scene.found()["heartbeat test"]
     assert finding["detail"] == "127.0.0.1 answered 302 Found"
     assert finding["remedy"] == f"write the URL that it redirects to into {file}"
+
+
+def test_a_heartbeat_may_have_a_user_as_alertmanager_takes_it(scene: Scene) -> None:
+    file = scene.folder / "heartbeat"
+    file.write_text(file.read_text().replace("//", "//me:p%40ss@"))
+    assert scene.found()["heartbeat test"]["state"] == "good"
+    assert scene.heartbeats == ["/ping/secretBasic bWU6cEBzcw=="]
+
+
+def test_a_domain_with_umlauts_is_written_as_the_dns_has_it(scene: Scene) -> None:
+    scene.notifications["email"] |= {"sender": "Wächter <watch@bücher.example>", "to": ["admin@bücher.example"]}
+    assert scene.found()["e-mail test"]["state"] == "good"
+    [mail] = scene.smtp.mails
+    assert (mail.sender, mail.recipients) == ("watch@xn--bcher-kva.example", ("admin@xn--bcher-kva.example",))
+    assert (mail.message["From"], mail.message["To"]) == (
+        "Wächter <watch@xn--bcher-kva.example>",
+        "admin@xn--bcher-kva.example",
+    )
+
+
+@pytest.mark.parametrize("address", ["a@b@c", "Admin <@>", "a\u202e b@example.org"])
+def test_what_is_no_address_is_told(address: str, scene: Scene) -> None:
+    scene.notifications["email"] |= {"to": [address]}
+    finding = scene.found()["e-mail test"]
+    assert (finding["state"], "is no e-mail address" in finding["detail"]) == ("bad", True), finding
 
 
 def test_who_watches_is_told_what_is_being_done(scene: Scene) -> None:

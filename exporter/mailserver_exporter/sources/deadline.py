@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import socket
 import ssl
 import time
@@ -123,6 +125,9 @@ def connect(host: str, port: int, left: Callable[[], float], max_bytes: int) -> 
         try:
             connecting.settimeout(min(seconds, _CONNECT_SECONDS))
             connecting.connect(address)
+            if connecting.getsockname() == address:
+                # A port of the range that clients are given can end up connected to itself when nobody listens on it.
+                raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
         except OSError as error:
             connecting.close()
             failure = failure or error

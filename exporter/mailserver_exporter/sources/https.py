@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import ssl
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from mailserver_exporter.sources import deadline
 
@@ -48,6 +49,9 @@ def post(url: str, body: bytes, content_type: str, seconds: float, max_bytes: in
         connection.sock = connected
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         headers = {"Content-Type": content_type, "Connection": "close", "User-Agent": "mailserver-exporter"}
+        if parts.username is not None:
+            credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            headers["Authorization"] = f"Basic {base64.b64encode(credentials.encode()).decode()}"
         connection.request("POST", path, body, headers)
         # HTTPConnection's own getresponse() closes the socket before the body is read.
         answer = http.client.HTTPResponse(connected, method="POST")  # type: ignore[arg-type]
