@@ -8,7 +8,7 @@ from shlex import quote
 
 from mailserver_exporter.report.compared import listed
 from mailserver_exporter.report.gauges import Gauges, Limits, gauges, judged
-from mailserver_exporter.report.language import NONE, Language
+from mailserver_exporter.report.language import Language
 from mailserver_exporter.report.model import Action, Cell, Section, State, Table, worst
 from mailserver_exporter.report.prometheus import Prometheus
 
@@ -163,8 +163,7 @@ def show(facts: Facts, say: Language) -> Section:
     if ages:
         summary += ", " + say("the oldest was made {age} ago", age=say.duration(max(ages)))
     if bad:
-        summary = "; ".join(f"{each.name}: {words[each.problem[0]]}" for each in bad[:3])
-        summary += f", {NONE}" if len(bad) > 3 else ""
+        summary = listed([f"{each.name}: {words[each.problem[0]]}" for each in bad], say, 3)
     copies: State = worst(*(each.copy_state for each in facts.backups))
     state = worst(*(each.problem[1] for each in facts.backups), copies, "good")
     notes = (say("Not measured any more when the period ended; this was found last."),) if facts.old else ()
