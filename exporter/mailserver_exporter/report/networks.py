@@ -133,7 +133,7 @@ class _Reader:
         bodies = _bodies(name, programs)
         add = self.heaviest.add
         try:
-            for at, line in self._finder.past(name, self._zone).past(span, wanted):
+            for at, line in self._finder.past(name, self._zone).past(span, wanted, failed_logins.IDENTS):
                 for body in bodies(line):
                     if (failure := find(body)) is not None:
                         add(failure, at)

@@ -119,6 +119,10 @@ HINTS: Mapping[str, bytes] = {
 }
 
 
+# Who writes them, where that is known of a line.
+IDENTS = re.compile(r"sshd(-session|-auth)?|postfix[^/]*/(.*/)?smtpd|dovecot")
+
+
 def finders() -> dict[str, Finder]:
     """Return a new finder for each program that is known, by its name in collectors/log_programs.py."""
     return {"sshd": Sshd(), "postfix": postfix, "dovecot": dovecot, "sogo": sogo, "php-fpm": mailcow_ui}

@@ -26,7 +26,7 @@ class PastContainer:
         self._wanted = wanted
         self._project = project
 
-    def past(self, span: Span, wanted: Wanted) -> Iterator[Line]:
+    def past(self, span: Span, wanted: Wanted, _idents: object = None) -> Iterator[Line]:
         """Yield the wanted lines, none where there is no such container. Raises SourceError."""
         try:
             for container in container_log.containers(self._api, self._wanted, self._project, span.deadline):

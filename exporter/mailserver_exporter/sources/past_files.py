@@ -42,7 +42,7 @@ class PastFiles:
         self._zone = zone
         self._zstd = zstd
 
-    def past(self, span: Span, wanted: Wanted) -> Iterator[Line]:
+    def past(self, span: Span, wanted: Wanted, _idents: object = None) -> Iterator[Line]:
         """Yield the wanted lines. What is damaged is told and left out. Raises OSError where there is no log at all."""
         with ExitStack() as opened:
             for path, file in _open(self._path, span.start, opened):

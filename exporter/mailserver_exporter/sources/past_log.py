@@ -6,6 +6,7 @@ log_source.py follows logs and is made to miss nothing; this is made to be quick
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -50,8 +51,11 @@ class Span:
 class PastLog(Protocol):
     """A log that is read once."""
 
-    def past(self, span: Span, wanted: Wanted) -> Iterator[Line]:
-        """Yield the lines of that time that are wanted, each with its Unix time. Raises SourceError or OSError."""
+    def past(self, span: Span, wanted: Wanted, idents: re.Pattern[str] | None = None, /) -> Iterator[Line]:
+        """Yield the lines of that time that are wanted, each with its Unix time. Raises SourceError or OSError.
+
+        Where the log knows who wrote a line, only those of identifiers that match ``idents``.
+        """
 
 
 class Clock:
