@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from mailserver_exporter.report.compose import compose
 from mailserver_exporter.report.language import Language
@@ -33,11 +33,21 @@ def part(section: Section, *actions: Action, name: str = "subject") -> Part:
 
 
 def composed(
-    *parts: Part, language: str = "en", problems: Sequence[str] = (), host: str = HOST, period: Period = PERIOD
+    *parts: Part, language: str = "en", problems: Sequence[str] = (), remarks: Sequence[str] = (), host: str = HOST
 ) -> Report:
     """Return the report of these parts."""
-    given: list[tuple[Part, Any]] = [(each, "facts") for each in parts]
-    return compose(host, period, MADE, Language(language, CET), given, problems)
+    return composed_of([(each, "facts") for each in parts], language, problems, remarks, host)
+
+
+def composed_of(
+    parts: Sequence[tuple[Part, Any]],
+    language: str = "en",
+    problems: Sequence[str] = (),
+    remarks: Sequence[str] = (),
+    host: str = HOST,
+) -> Report:
+    """Return the report of these parts and their facts."""
+    return compose(host, PERIOD, MADE, Language(language, CET), parts, problems, remarks)
 
 
 def row(*texts: str, state: State = "", at: int = 1) -> tuple[Cell, ...]:
@@ -194,14 +204,14 @@ def bad(language: str = "en") -> Report:
             Section("Containers", "1 of 18 is down, 1 is unhealthy", "critical", (containers,)),
             Action(
                 "critical",
-                "The container mailcowdockerized-postfix-mailcow-1 was restarted 14 times and is down: see what it says "
-                "before it ends.",
+                "The container mailcowdockerized-postfix-mailcow-1 was restarted 14 times and is down: see what "
+                "it says before it ends.",
                 "docker logs --tail 50 mailcowdockerized-postfix-mailcow-1",
                 "container-restarts",
             ),
             Action(
                 "warning",
-                "The container mailcowdockerized-clamd-mailcow-1 is unhealthy: with little memory its signatures no longer fit.",
+                "The container mailcowdockerized-clamd-mailcow-1 is unhealthy: its signatures no longer fit.",
                 "docker inspect --format '{{json .State.Health}}' mailcowdockerized-clamd-mailcow-1",
             ),
             name="containers",
@@ -328,4 +338,17 @@ def hostile() -> Report:
     )
 
 
-DAYS = {"good": good, "bad": bad, "first_day": first_day, "gaps": gaps, "without_prometheus": without_prometheus}
+class Make(Protocol):
+    """Makes a report."""
+
+    def __call__(self) -> Report:
+        """Return it."""
+
+
+DAYS: dict[str, Make] = {
+    "good": good,
+    "bad": bad,
+    "first_day": first_day,
+    "gaps": gaps,
+    "without_prometheus": without_prometheus,
+}

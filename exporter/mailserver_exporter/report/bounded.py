@@ -35,7 +35,7 @@ class Bounds:
     command: int = 500
 
 
-LEVELS = (
+_LEVELS = (
     Bounds(rows=40, text=200),
     Bounds(rows=25, text=160),
     Bounds(rows=15, text=120),
@@ -43,13 +43,18 @@ LEVELS = (
     Bounds(rows=6, text=60, tables=4, notes=4),
     Bounds(rows=3, text=50, tables=3, charts=3, notes=3),
     Bounds(rows=3, text=50, tables=1, charts=2, notes=2),
+    Bounds(rows=2, text=40, tables=1, charts=1, notes=0, command=200),
     Bounds(rows=0, text=40, tables=0, charts=1, notes=0, command=200),
 )
-"""From all to the least; the last fits whatever comes."""
+LEVELS = tuple(
+    (_LEVELS[grave], _LEVELS[other])
+    for grave, other in ((0, 0), (0, 1), (0, 3), (1, 4), (2, 5), (3, 6), (4, 7), (5, 8), (6, 8), (7, 8), (8, 8))
+)
+"""What is shown of sections in which something is grave, and of others: from all to the least, which always fits."""
 
 
-def bounded(report: Report, bounds: Bounds) -> Report:
-    """Return the report with no more than this; what is grave is kept before what is not."""
+def bounded(report: Report, bounds: Bounds, others: Bounds) -> Report:
+    """Return the report with no more than this, of sections where nothing is grave no more than ``others``."""
     say = Language(report.language, report.period.zone)
     sections = report.sections
     if len(sections) > _SECTIONS:
@@ -63,7 +68,7 @@ def bounded(report: Report, bounds: Bounds) -> Report:
         problems=tuple(cleaned(problem, _VERDICT) for problem in report.problems[:_PROBLEMS]),
         actions=tuple(_action(action, bounds) for action in report.actions[: bounds.actions]),
         actions_left_out=_left_out(len(report.actions) - bounds.actions, report.actions_left_out, say),
-        sections=tuple(_section(section, bounds, names, say) for section in sections),
+        sections=tuple(_section(each, bounds if each.state in _GRAVE else others, names, say) for each in sections),
     )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from mailserver_exporter.report.cleaned import cleaned
 from mailserver_exporter.report.language import Language
 from mailserver_exporter.report.model import Action, Report, Section, State, worst
 from mailserver_exporter.report.period import Period
@@ -21,21 +22,23 @@ from mailserver_exporter.report.sections import Part, alerts
 _GRAVE: tuple[State, ...] = ("critical", "warning")
 _BY_GRAVITY: tuple[State, ...] = ("critical", "warning", "info", "good", "")
 _NAMED = 4
+_PROBLEM = 140
 
 
 @dataclass(frozen=True)
 class _Subject:
-    """A section, the name of its part, and all that is to be done about it."""
+    """A section, the name of its part, all that is to be done about it, and how grave its part says that this is."""
 
     name: str
     section: Section
     actions: tuple[Action, ...]
+    advised: State
 
     def findings(self) -> list[State]:
         """Return the gravity of each thing that is wrong: a section graver than what it advises is one by itself."""
         grave = [action.severity for action in self.actions if action.severity in _GRAVE]
         state = self.section.state
-        return [state, *grave] if state in _GRAVE and worst(*grave, state) != worst(*grave) else grave
+        return [state, *grave] if state in _GRAVE and worst(self.advised, state) != self.advised else grave
 
 
 def compose(  # noqa: PLR0917 - a report is made in one place
@@ -76,19 +79,21 @@ def compose(  # noqa: PLR0917 - a report is made in one place
 
 def _subject(part: Part, facts: Any, say: Language) -> _Subject:
     name = getattr(part, "__name__", "").rpartition(".")[2]
-    return _Subject(name, part.show(facts, say), tuple(part.advise(facts, say)))
+    actions = tuple(part.advise(facts, say))
+    return _Subject(name, part.show(facts, say), actions, worst(*(action.severity for action in actions)))
 
 
 def _told_once(subjects: Sequence[_Subject]) -> list[_Subject]:
     """Put each firing alert beside what its own subject advises, and leave it out where that is about the same."""
-    actions = {subject.name: [each for each in subject.actions if not each.subject] for subject in subjects}
-    for subject in subjects:
-        for action in subject.actions:
-            if action.subject:
-                there = actions.get(action.subject, actions[subject.name])
-                if not any(_same(action, own) for own in there if not own.subject):
-                    there.append(action)
-    return [replace(subject, actions=tuple(actions[subject.name])) for subject in subjects]
+    own = [[action for action in subject.actions if not action.subject] for subject in subjects]
+    told = [list(actions) for actions in own]
+    places = {subject.name: at for at, subject in enumerate(subjects)}
+    for at, subject in enumerate(subjects):
+        for alert in subject.actions:
+            place = places.get(alert.subject, at)
+            if alert.subject and not any(_same(alert, action) for action in own[place]):
+                told[place].append(alert)
+    return [replace(subject, actions=tuple(actions)) for subject, actions in zip(subjects, told, strict=True)]
 
 
 def _same(alert: Action, own: Action) -> bool:
@@ -100,7 +105,8 @@ def _same(alert: Action, own: Action) -> bool:
 
 
 def _first(problems: Sequence[str]) -> list[str]:
-    return [problems[0] if problems[0].endswith((".", "!", "?")) else f"{problems[0]}."] if problems else []
+    text = cleaned(problems[0], _PROBLEM) if problems else ""
+    return [text if text.endswith((".", "…")) else f"{text}."] if text else []
 
 
 def _verdict(
@@ -139,4 +145,4 @@ def _listed(titles: Sequence[str], say: Language) -> str:
 
 def _when(period: Period, say: Language) -> str:
     """Return the day on which the period ends: no two daily reports have the same subject, which Gmail would thread."""
-    return f"{say.day(period.end)}{'' if say.name == 'de' else ' '}{period.end.year}"
+    return f"{say.day(period.end)} {period.end.year}"

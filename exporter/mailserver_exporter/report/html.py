@@ -7,7 +7,7 @@ what stands in <style> is for the dark and may be dropped. Autoescape is on: a t
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,16 +17,19 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from mailserver_exporter.report.bounded import LEVELS, bounded
 from mailserver_exporter.report.language import Language
 from mailserver_exporter.report.model import Report, State, Table
-from mailserver_exporter.report.words import SIGNS, footer, period, shown, words
+from mailserver_exporter.report.words import SIGNS, footer, named, period, shown, told, words
 
 MOST_BYTES = 95_000
 """Gmail cuts at 102 KB; some programs rewrite what they are given and make it longer."""
 
 _LONGEST_SOURCE = 150
-_PHONE = 312
+_PHONE = 320
 """Pixels for a table on a phone of 360."""
 
+_UNBROKEN = 12
+_SPACE = "\N{NO-BREAK SPACE}"
 _LETTER, _PADDING = 7.6, 12.0
+_IN_BRACKETS = re.compile(r"\([^()]{1,18}\)")
 _WORDS = re.compile(r"[ /-]")
 
 
@@ -49,12 +52,12 @@ COLOURS: Mapping[State, Colours] = {
 
 def fitted(report: Report) -> Report:
     """Return the report, shortened until its page is small enough, the least important first."""
-    for level in LEVELS:
-        report = bounded(report, level)
-        sources = {chart.name: "x" * _LONGEST_SOURCE for section in report.sections for chart in section.charts}
-        if len(page(report, sources).encode()) <= MOST_BYTES:
+    for bounds, others in LEVELS:
+        shorter = bounded(report, bounds, others)
+        sources = {chart.name: "x" * _LONGEST_SOURCE for section in shorter.sections for chart in section.charts}
+        if len(page(shorter, sources).encode()) <= MOST_BYTES:
             break
-    return report
+    return shorter
 
 
 def page(report: Report, sources: Mapping[str, str]) -> str:
@@ -70,7 +73,10 @@ def page(report: Report, sources: Mapping[str, str]) -> str:
         signs=SIGNS,
         words=words(say),
         shown=shown,
+        named=named,
+        told=told,
         form=form,
+        glued=glued,
     )
 
 
@@ -86,6 +92,13 @@ def _template() -> Template:
     return environment.get_template("report.html.j2")
 
 
+def glued(text: str) -> str:
+    """Return a text that is not broken within what is short, such as "3 h 20 min" or what stands in brackets."""
+    if len(text) <= _UNBROKEN:
+        return text.replace(" ", _SPACE)
+    return _IN_BRACKETS.sub(lambda found: found[0].replace(" ", _SPACE), text)
+
+
 def form(table: Table) -> str:
     """Return how a table fits a phone: "columns"; "stacked", names in lines of their own; or "list", all in words."""
     widths = [_width(table, column) for column in range(len(table.headings))]
@@ -95,11 +108,12 @@ def form(table: Table) -> str:
 
 
 def _width(table: Table, column: int) -> float:
-    """Return how wide a column is at least: numbers are not broken, words between two of them."""
-    texts: Sequence[str] = [shown(row[column]) for row in table.rows if column < len(row)]
+    """Return how wide a column is at least: short numbers are not broken, others between their words."""
+    texts = [shown(row[column]) for row in table.rows if column < len(row)]
     longest = max(map(len, texts), default=0)
-    if column not in table.numeric:
-        word = max((len(word) for text in texts for word in _WORDS.split(text)), default=0)
-        longest = min(longest, max(word, 16))
+    unbroken = _UNBROKEN if column in table.numeric else 16
+    if longest > unbroken or column not in table.numeric:
+        word = max((len(word) for text in texts for word in _WORDS.split(glued(text))), default=0)
+        longest = min(longest, max(word, unbroken))
     heading = max((len(word) for word in table.headings[column].split()), default=0)
     return max(longest, heading) * _LETTER + _PADDING

@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from datetime import date, datetime
-from email.headerregistry import Address
+from email.header import Header
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
@@ -22,6 +22,7 @@ from mailserver_exporter.report.language import Language
 from mailserver_exporter.report.model import Chart, Report
 from mailserver_exporter.settings.notifications import Email
 
+_ADDRESS = re.compile(r"[^\s<>,;\"]+@[^\s<>,;\"]+")
 _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 
@@ -32,7 +33,7 @@ def message_id(host: str, day: date, sender_domain: str, kind: str = "daily") ->
 
 def domain_of(sender: str) -> str:
     """Return the domain of ``Name <user@domain>`` or ``user@domain``, for message_id."""
-    return parseaddr(sender)[1].rpartition("@")[2]
+    return _parsed(sender)[1].rpartition("@")[2]
 
 
 def build(report: Report, settings: Email, message_id: str, date: datetime) -> bytes:
@@ -41,14 +42,14 @@ def build(report: Report, settings: Email, message_id: str, date: datetime) -> b
     report = html.fitted(report)
     names = {chart.name: f"{chart.name}.{_digest(message_id)[:16]}@{domain}" for chart in _charts(report)}
     message = EmailMessage(policy=SMTP)
-    message["From"] = _address(settings.sender, report.host)
-    message["To"] = [_address(to) for to in settings.to]
-    message["Subject"] = report.subject
+    # Folded and encoded by us: before Python 3.13 its own way loses spaces between two encoded words.
+    message.set_raw("From", _address(settings.sender, report.host))
+    message.set_raw("To", ",\n ".join(_address(to) for to in settings.to))
+    message.set_raw("Subject", _encoded(report.subject, len("Subject: ")))
     message["Date"] = format_datetime(date)
     message["Message-ID"] = message_id
     message["Auto-Submitted"] = "auto-generated"
     message["List-Id"] = f"<report.{_ascii(report.host)}>"
-    message["Content-Language"] = report.language
     message.set_content(plain.text(report), cte="quoted-printable")
     page = html.page(report, {name: f"cid:{content_id}" for name, content_id in names.items()})
     message.add_alternative(page, subtype="html", cte="quoted-printable")
@@ -58,10 +59,13 @@ def build(report: Report, settings: Email, message_id: str, date: datetime) -> b
             related.add_related(
                 picture, "image", "png", cid=f"<{names[name]}>", filename=f"{name}.png", disposition="inline"
             )
+        # How a mail program knows which part is the page (RFC 2387).
+        related.set_param("type", "text/html")
+    message["Content-Language"] = report.language
     for number, part in enumerate(part for part in message.walk() if part.is_multipart()):
         # "=_" is found in neither base64 nor quoted-printable.
-        part.set_boundary(f"=_{number}_{_digest(message_id)}")
-    return message.as_bytes()
+        part.set_boundary(f"=_{number}_{_digest(message_id)[:24]}")
+    return message.as_bytes(policy=SMTP.clone(max_line_length=900))
 
 
 def files(report: Report, directory: Path, message: bytes | None = None) -> None:
@@ -88,11 +92,28 @@ def _pictures(report: Report) -> dict[str, bytes]:
     return {chart.name: png(chart, report.period, say) for chart in _charts(report)}
 
 
-def _address(text: str, name: str = "") -> Address:
+def _address(text: str, name: str = "") -> str:
     """Return an address with its name, or this one, and its domain as the wire needs it."""
-    shown, address = parseaddr(text)
+    shown, address = _parsed(text)
     user, _, domain = address.rpartition("@")
-    return Address(cleaned(shown or name, 80), user, _ascii(domain))
+    shown = cleaned(shown or name, 80)
+    # Of printable ASCII that needs no quotes but these two.
+    quoted = '"' + re.sub(r'(["\\])', r"\\\1", shown) + '" ' if shown.isascii() else f"{_encoded(shown, 10)}\n "
+    return f"{quoted if shown else ''}<{user}@{_ascii(domain)}>"
+
+
+def _parsed(text: str) -> tuple[str, str]:
+    name, address = parseaddr(text)
+    if "@" in address:
+        return name, address
+    # A name with a comma needs quotes, but everybody can see what is meant.
+    found = _ADDRESS.search(text)
+    return (text[: found.start()].rstrip("< "), found[0]) if found else ("", text)
+
+
+def _encoded(text: str, before: int) -> str:
+    """Return a header's text, in encoded words (RFC 2047) where it needs them; ``before`` are taken in its line."""
+    return text if text.isascii() else Header(text, "utf-8", maxlinelen=75, header_name="x" * before).encode()
 
 
 def _ascii(host: str) -> str:

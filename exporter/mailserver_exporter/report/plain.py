@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from mailserver_exporter.report.language import Language
 from mailserver_exporter.report.model import Action, Report, Section, Table
-from mailserver_exporter.report.words import SIGNS, footer, period, shown, words
+from mailserver_exporter.report.words import SIGNS, footer, named, period, shown, told, words
 
 WIDTH = 78
 _GAP = "  "
@@ -26,8 +26,9 @@ def _lines(report: Report, say: Language) -> Iterator[str]:
     yield ""
     yield from _wrapped(f"{SIGNS[report.state]} {report.verdict}".strip())
     for problem in report.problems:
-        yield ""
-        yield from _wrapped(f"{SIGNS['critical']} {problem}")
+        if problem not in report.verdict:
+            yield ""
+            yield from _wrapped(f"{SIGNS['warning']} {problem}")
     if report.actions:
         yield from _heading(say("Recommended actions"), "=")
         for action in report.actions:
@@ -67,7 +68,7 @@ def _section(section: Section, say: Language) -> Iterator[str]:
             yield from _wrapped(table.left_out)
     for chart in section.charts:
         yield ""
-        yield from _wrapped(f"[{chart.title}{chart.description and ': '}{chart.description}]")
+        yield from _wrapped(f"[{told(chart)}]")
     if section.notes:
         yield ""
     for note in section.notes:
@@ -75,21 +76,21 @@ def _section(section: Section, say: Language) -> Iterator[str]:
 
 
 def _table(table: Table) -> Iterator[str]:
-    rows = [[shown(cell) for cell in row] for row in table.rows]
+    lines = [list(table.headings), *([shown(cell) for cell in row] for row in table.rows)]
     count = len(table.headings)
-    widths = [max(len(row[at]) for row in [list(table.headings), *rows] if at < len(row)) for at in range(count)]
-    if all(len(row) == count for row in rows) and sum(widths) + len(_GAP) * (count - 1) <= WIDTH:
-        for row in [list(table.headings), *rows] if any(table.headings) else rows:
+    widths = [max(len(line[at]) for line in lines if at < len(line)) for at in range(count)]
+    if all(len(line) == count for line in lines) and sum(widths) + len(_GAP) * (count - 1) <= WIDTH:
+        for line in lines if any(table.headings) else lines[1:]:
             padded = (
                 text.rjust(width) if at in table.numeric else text.ljust(width)
-                for at, (text, width) in enumerate(zip(row, widths, strict=True))
+                for at, (text, width) in enumerate(zip(line, widths, strict=True))
             )
             yield _GAP.join(padded).rstrip()
         return
-    for row in rows:
-        named = (f"{table.headings[at]} {text}" if at < count else text for at, text in enumerate(row) if at and text)
-        first = row[0] if row else ""
-        yield from _wrapped(": ".join(filter(None, (first, ", ".join(named)))), more="  ")
+    for row in table.rows:
+        values = ", ".join(f"{heading} {shown(cell)}".lstrip() for heading, cell in named(table, row))
+        name = shown(row[0]) if row else ""
+        yield from _wrapped(f"{name}: {values}" if values else name, more="  ")
 
 
 def _wrapped(text: str, more: str = "") -> Iterator[str]:

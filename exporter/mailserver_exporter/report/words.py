@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mailserver_exporter import __version__
 from mailserver_exporter.report.language import Language
-from mailserver_exporter.report.model import Cell, Report, State
+from mailserver_exporter.report.model import Cell, Chart, Report, State, Table
 
 SIGNS: Mapping[State, str] = {"": "", "good": "✓", "info": "•", "warning": "▲", "critical": "✖"}
 _SPACE = "\N{NO-BREAK SPACE}"
@@ -42,3 +42,19 @@ def footer(report: Report, say: Language) -> str:
         date=say.date(report.made),
         time=f"{report.made:%H:%M} {report.made.tzname()}",
     )
+
+
+def told(chart: Chart) -> str:
+    """Return what a picture shows, for who does not see it."""
+    if chart.description.startswith(chart.title):
+        return chart.description
+    return f"{chart.title}: {chart.description}" if chart.description else chart.title
+
+
+def named(table: Table, row: Sequence[Cell]) -> list[tuple[str, Cell]]:
+    """Return what a row says, but its name, each with its heading; what is empty is left out."""
+    return [
+        (table.headings[at] if at < len(table.headings) else "", cell)
+        for at, cell in enumerate(row)
+        if at and cell.text
+    ]

@@ -16,6 +16,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from mailserver_exporter.alert_history import Episode
+from mailserver_exporter.report.alert_subjects import subject
 from mailserver_exporter.report.language import Language
 from mailserver_exporter.report.model import Action, Cell, Section, State, Table, worst
 from mailserver_exporter.report.period import Period
@@ -30,9 +31,6 @@ _MOST_POINTS = 50_000
 _NOT_KEYS = ("alertname", "alertstate", "severity", "instance", "collector", "job")
 _STATES: Mapping[str, State] = {"critical": "critical", "warning": "warning", "info": "info"}
 _ORDER = ("critical", "warning", "info")
-
-# The module of sections/ that an alert belongs to, by its label ``collector``.
-SUBJECTS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -204,8 +202,8 @@ def advise(facts: Facts, say: Language) -> Iterator[Action]:
             text = _named(alert)
             if alert.since:
                 text = say("{alert} (fires since {moment})", alert=text, moment=say.moment(alert.since))
-            subject = SUBJECTS.get(alert.labels.get("collector", ""), "alerts")
-            yield Action(state, text, alert.action, "alert-fires", subject, tuple(_keys(alert).values()))
+            about = tuple(_keys(alert).values())
+            yield Action(state, text, alert.action, "alert-fires", subject(alert.labels) or "alerts", about)
 
 
 def _named(alert: Alert) -> str:
