@@ -189,6 +189,8 @@ def test_an_alert_goes_the_whole_way_to_the_log(stack: Stack) -> None:
     assert requests.post(url, json=[alert], timeout=5).ok
     log = "/var/lib/mailserver-exporter/alerts.jsonl"
     wait_for("it is logged", lambda: "Invented" in stack.sh("exporter", f"cat {log}")[1], 30)
+    listed = stack.sh("exporter", "mailserver-exporter alerts --since 1h")[1]
+    assert re.search(r"  firing \d+s +info +Invented$", listed, re.MULTILINE), listed
 
 
 def test_the_admins_check_finds_the_rest_of_the_stack(stack: Stack) -> None:
