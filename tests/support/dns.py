@@ -11,7 +11,7 @@ import signal
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -25,7 +25,7 @@ import dns.rrset
 import dns.zone
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.support.processes import Program, wait_for
+from tests.support.processes import Program, free_port, wait_for
 
 DOMAIN = "example.org"
 BLOCKLIST = "bl.example.net"
@@ -266,13 +266,9 @@ class Resolver:
 def free_port_of_both_kinds() -> int:
     """Return a port on 127.0.0.1 that is free for UDP and for TCP."""
     while True:
-        with socket.socket(type=socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-            udp.bind(("127.0.0.1", 0))
-            port: int = udp.getsockname()[1]
-            try:
-                tcp.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        port = free_port()
+        with socket.socket(type=socket.SOCK_DGRAM) as udp, suppress(OSError):
+            udp.bind(("127.0.0.1", port))
             return port
 
 

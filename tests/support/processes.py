@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -16,11 +17,17 @@ import requests
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """Return a TCP port that nothing listens on right now."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
-        listener.bind((host, 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """Return a TCP port that nothing listens on right now.
+
+    Not one of those that the kernel gives to outgoing connections, from 32768 on (ip_local_port_range in ip(7)): a
+    server that is started again would find its port taken now and then.
+    """
+    while True:
+        port = random.randrange(12_000, 32_000)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family) as listener, contextlib.suppress(OSError):
+            listener.bind((host, port))
+            return port
 
 
 def wait_for(what: str, condition: Callable[[], object], seconds: float = 20, pause: float = 0.05) -> object:
