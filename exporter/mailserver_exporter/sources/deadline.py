@@ -53,6 +53,10 @@ class TimedSocket:
         self._socket.settimeout(self._left())
         self._socket = context.wrap_socket(self._socket, server_hostname=server_name)
 
+    def hurry(self, seconds: float) -> None:
+        """Take no more time than this for all that is still to come."""
+        self._left = Deadline(seconds).left
+
     @property
     def encrypted(self) -> bool:
         """Whether TLS is spoken."""

@@ -15,6 +15,7 @@ _IMPLICIT_TLS_PORT = 465
 # RFC 5321 4.5.3.1.5 allows 512 bytes a line; nobody needs more than this of all answers together.
 _MAX_LINE_BYTES = 8192
 _MAX_BYTES = 1 << 20
+_FAREWELL_SECONDS = 2.0
 
 
 class NoMailServerError(smtplib.SMTPServerDisconnected):
@@ -115,6 +116,7 @@ class Client(smtplib.SMTP):
     def leave(self) -> None:
         """Say goodbye and hang up, whatever they say to it."""
         with contextlib.suppress(smtplib.SMTPException, OSError):
+            self._connected.hurry(_FAREWELL_SECONDS)
             self.docmd("QUIT")
         self.close()
 
