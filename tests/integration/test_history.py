@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import yaml
@@ -146,7 +147,7 @@ def test_increases_are_what_was_counted(histories: Histories, scenario: str) -> 
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_both_ends_of_what_is_supported_read_the_blocks(release: str) -> None:
-    with History("first_day", release) as history:
+    with History("bad", release) as history:
         assert asked(history).value("count(node_load1{$host})") == 1
 
 
@@ -192,15 +193,22 @@ def test_another_host_is_there_and_is_no_part_of_this_one(histories: Histories) 
     assert history.increase("mailserver_postfix_deliveries_total", Span(START, END), status="bounced") < 1000
 
 
+def waits(rule: dict[str, Any]) -> float:
+    """Return the seconds for which an expression has to hold."""
+    number, unit = rule["for"][:-1], rule["for"][-1]
+    return float(number) * {"s": 1, "m": MINUTE, "h": HOUR}[unit]
+
+
 def alerting(history: History, at: float) -> set[tuple[str, str]]:
-    """Return (name, severity) of the shipped alerts whose expression has this host in its answer."""
+    """Return (name, severity) of the shipped alerts whose expression has had this host in its answer long enough."""
     prometheus = asked(history)
     found = set()
     for file in sorted((ROOT / "rules").glob("*.rules.yml")):
         for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]:
             for rule in (rule for rule in group["rules"] if "alert" in rule and rule["alert"] != "Watchdog"):
+                before = {tuple(each.labels.items()) for each in prometheus.vector(rule["expr"], at - waits(rule))}
                 for sample in prometheus.vector(rule["expr"], at):
-                    if sample.labels.get("instance") == INSTANCE:
+                    if sample.labels.get("instance") == INSTANCE and tuple(sample.labels.items()) in before:
                         labels = {**sample.labels, **rule["labels"]}
                         severity = sample.labels["severity"] if "{{" in labels["severity"] else labels["severity"]
                         found.add((rule["alert"], severity))

@@ -21,7 +21,7 @@ import itertools
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, tzinfo
 from functools import lru_cache
 from pathlib import Path
@@ -170,12 +170,14 @@ def _made_of() -> str:
     return digest.hexdigest()[:16]
 
 
-def _recording_rules() -> dict[str, Any]:
-    """Return the shipped rules without the alerts: of these the host says which fired, and promtool makes series."""
+def _recording_rules() -> list[list[dict[str, Any]]]:
+    """Return the shipped rules but the alerts, of which the host says what fired: first those that need no other."""
     files = sorted((ROOT / "rules").glob("*.rules.yml"))
     groups = [group for file in files for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]]
-    recording = [{**group, "rules": [rule for rule in group["rules"] if "record" in rule]} for group in groups]
-    return {"groups": [group for group in recording if group["rules"]]}
+    rules = [rule for group in groups for rule in group["rules"] if "record" in rule]
+    names = [rule["record"] for rule in rules]
+    built = [rule for rule in rules if any(name in rule["expr"] for name in names)]
+    return [[rule for rule in rules if rule not in built], built]
 
 
 def _make(scenario: str, folder: Path) -> None:
@@ -203,24 +205,30 @@ def _before(temporary: Path) -> Path:
     return folder
 
 
-def _add(series: list[Series], span: Span, ruled: Iterable[Span], data: Path) -> None:
+def _add(series: list[Series], span: Span, ruled: Sequence[Span], data: Path) -> None:
     """Add the blocks of a span to a folder, and of what the recording rules make of it."""
-    samples, rules = data.with_name("samples"), data.with_name("ruled")
+    samples = data.with_name("samples")
     with samples.open("w") as file:
         write(series, span, file)
     _create_blocks("openmetrics", str(samples), str(data))
     samples.unlink()
+    for step in _recording_rules():
+        _evaluate(step, ruled, data)
+
+
+def _evaluate(rules: list[dict[str, Any]], spans: Iterable[Span], data: Path) -> None:
+    """Add the blocks of recorded rules, which promtool asks a Prometheus about: it knows nothing of its own results."""
     with tempfile.TemporaryDirectory(prefix="ruling-", dir=data.parent) as temporary:
-        shutil.copytree(data, Path(temporary) / "data")
-        file = Path(temporary) / "recording.rules.yml"
-        file.write_text(yaml.safe_dump(_recording_rules()))
-        with _prometheus(Path(temporary), "bookworm") as url:
-            for each in ruled:
-                times = (f"--start={each.start:.0f}", f"--end={each.end:.0f}", "--eval-interval=60s")
-                _create_blocks("rules", f"--url={url}", f"--output-dir={rules}", *times, str(file))
-    for block in rules.iterdir():
-        block.rename(data / block.name)
-    rules.rmdir()
+        folder = Path(temporary)
+        shutil.copytree(data, folder / "data")
+        file = folder / "recording.rules.yml"
+        file.write_text(yaml.safe_dump({"groups": [{"name": "recorded", "rules": rules}]}))
+        with _prometheus(folder, "bookworm") as url:
+            for span in spans:
+                times = (f"--start={span.start:.0f}", f"--end={span.end:.0f}", "--eval-interval=60s")
+                _create_blocks("rules", f"--url={url}", f"--output-dir={folder / 'ruled'}", *times, str(file))
+        for block in (folder / "ruled").iterdir():
+            block.rename(data / block.name)
 
 
 def _create_blocks(*arguments: str) -> None:

@@ -100,7 +100,7 @@ def machine(host: Host) -> None:
     boot = DOWN.end if host.scenario == "gaps" else END - 40 * DAY
 
     def used(at: float) -> float:
-        return (0.06 + 0.4 * busy(at) + host.when(QUEUE_JAM, 0.35)(at)) * waver(at)
+        return (0.06 + 0.4 * busy(at) + host.when(QUEUE_JAM, 0.15)(at)) * waver(at)
 
     record.gauge("up", lambda at: float(at not in record.down), always=True)
     for cpu in ("0", "1"):
@@ -196,7 +196,7 @@ def containers(host: Host) -> None:
         down = OUTAGE if name == "postfix" else NEVER
         of = {"name": full, "image": image}
         for state in docker_engine.STATES:
-            running = {"running": (0.0, 1.0), "restarting": (1.0, 0.0)}.get(state, (0.0, 0.0))
+            running = {"running": (0.0, 1.0), "exited": (1.0, 0.0)}.get(state, (0.0, 0.0))
             record.gauge("mailserver_container_state", host.when(down, *running), name=full, state=state)
         for status in docker_engine.HEALTH:
             record.gauge(

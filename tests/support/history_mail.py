@@ -36,7 +36,7 @@ def mail(host: Host) -> None:
 
             def rate_of(at: float, rate: float = rate, share: float = share, jams: bool = service == "smtp") -> float:
                 jam = host.when(QUEUE_JAM, 1.0)(at) if jams else 0.0
-                return rate * busy(at) * (share if not jam else {1.0: 0.1, 0.03: 2.5, 0.012: 0.4}[share])
+                return rate * busy(at) * (share if not jam else {1.0: 0.1, 0.03: 2.5, 0.012: 0.02}[share])
 
             counters = {"service": service, "status": status}
             record.counter("mailserver_postfix_deliveries_total", rate_of, **counters)
@@ -126,7 +126,7 @@ def _log(record: Recorder, program: str, source: str) -> None:
 def security(host: Host) -> None:
     """SSH, fail2ban and the blocklists."""
     record = host.recorder
-    attack = host.when(ATTACK, 0.6, 0.012)
+    attack = host.when(ATTACK, 0.8, 0.012)
     record.counter("mailserver_sshd_failed_passwords_total", attack)
     record.counter("mailserver_sshd_invalid_users_total", lambda at: attack(at) * 0.7)
     record.counter("mailserver_sshd_logins_after_failures_total", 0.0)
@@ -167,7 +167,6 @@ def security(host: Host) -> None:
 def reachability(host: Host) -> None:
     """Ports, certificates, the round trip and the DNS."""
     record = host.recorder
-    expires = END + (5 if host.bad else 62) * DAY
     for target, module in PORTS.items():
         of = {"target": target, "module": module}
         down = OUTAGE if target in OUT else NEVER
@@ -177,8 +176,9 @@ def reachability(host: Host) -> None:
         for reason in probe.REASONS:
             failed = host.when(down, 1.0) if reason == "connect" else 0.0
             record.gauge("mailserver_probe_failure", failed, coarse=reason != "connect", reason=reason, **of)
-        # The dates come from a certificate file of each scenario: the days before know nothing of it.
-        expiry = lambda at, u=up: (float(expires) if at > START else END + 62.0 * DAY) if u(at) else math.nan
+        left = 5 if target == "127.0.0.1:993" else 62
+        expires = lambda at, left=left: END + (left if host.bad and at > START else 62.0) * DAY
+        expiry = lambda at, up=up, expires=expires: expires(at) if up(at) else math.nan
         record.gauge("probe_ssl_earliest_cert_expiry", expiry, **of)
         record.gauge("probe_tls_version_info", 1, coarse=True, version="TLS 1.3", **of)
         for what in ("chain_valid", "name_matches", "matches_file"):

@@ -13,7 +13,6 @@ from tests.support.history_host import (
     ATTACK,
     BLIND,
     CONTAINERS,
-    DISK_FULL,
     DOWN,
     FIRST_MINUTES,
     INSTANCE,
@@ -22,6 +21,7 @@ from tests.support.history_host import (
     MEMORY_FULL,
     MIB,
     MOUNTS,
+    OOM,
     OUT,
     OUTAGE,
     PORTS,
@@ -171,45 +171,52 @@ def alerts(host: Host) -> None:
         labels = {"alertname": name, "alertstate": "firing", "severity": severity, **labels}
         host.recorder.gauge("ALERTS", firing, always=True, **labels)
 
+    def both(name: str, warning: Span, critical: Span, /, **labels: str) -> None:
+        fired(name, "warning", warning, **labels)
+        fired(name, "critical", critical, **labels)
+
     fired("Watchdog", "none", Span(0, END + 1))
     if host.scenario == "gaps":
-        fired("ExporterDown", "critical", Span(DOWN.start + 60, DOWN.end))
-        fired("HostRebooted", "info", Span(DOWN.end, DOWN.end + 30 * MINUTE))
+        fired("ExporterDown", "critical", Span(DOWN.start + MINUTE, DOWN.end))
     if not host.bad:
         return
     for target in OUT:
         fired("PortDown", "critical", OUTAGE, collector="ports", target=target, module=PORTS[target])
-    fired(
-        "ServiceDown",
-        "critical",
-        OUTAGE,
-        collector="containers",
-        project="mailcowdockerized",
-        service="postfix-mailcow",
-    )
-    fired("MailLoopBroken", "critical", OUTAGE, collector="roundtrip", loop="local")
-    fired("MemoryUsageHigh", "critical", MEMORY_FULL, collector="memory")
-    fired("QueueTooLong", "warning", Span(QUEUE_JAM.start + 5 * MINUTE, QUEUE_JAM.end), collector="queue_messages")
-    fired(
-        "QueueTooLong",
-        "critical",
-        Span(QUEUE_JAM.start + 15 * MINUTE, QUEUE_JAM.end - 15 * MINUTE),
-        collector="queue_messages",
-    )
+    service = {"project": "mailcowdockerized", "service": "postfix-mailcow"}
+    fired("ServiceDown", "critical", OUTAGE, collector="containers", **service)
+    fired("QueueUnreadable", "critical", OUTAGE, collector="queue")
+    clamd = {"collector": "containers", "name": "mailcowdockerized-clamd-mailcow-1"}
+    fired("ContainerOomKilled", "warning", Span(OOM, OOM + 10 * MINUTE), **clamd)
+    memory = Span(MEMORY_FULL.start + 2 * MINUTE, MEMORY_FULL.end)
+    both("MemoryUsageHigh", memory, memory, collector="memory")
+    fired("MemoryPressureHigh", "info", Span(memory.start + 10 * MINUTE, memory.end), collector="system")
+    warning, critical = (Span(QUEUE_JAM.start + away * MINUTE, QUEUE_JAM.end - away * MINUTE) for away in (5, 12))
+    both("QueueTooLong", warning, critical, collector="queue")
+    jam = Span(QUEUE_JAM.start + 8 * MINUTE, QUEUE_JAM.end)
+    both("QueueMessageTooOld", jam, jam, collector="queue_messages")
+    deferred = Span(QUEUE_JAM.start + 6 * MINUTE, QUEUE_JAM.end + 8 * MINUTE)
+    fired("MailDeferralRatioHigh", "warning", deferred, collector="logs", service="smtp")
     full = {"collector": "filesystem", "mountpoint": "/var/vmail"}
-    fired("FilesystemSpaceLow", "warning", DISK_FULL, **full)
-    fired("FilesystemSpaceLow", "critical", Span(START + 21 * HOUR, END + 1), **full)
-    fired("SshAttack", "warning", ATTACK, collector="logs")
-    fired("Blocklisted", "warning", LISTED, collector="blocklists", list="zen.spamhaus.org", family="ipv4")
-    fired(
-        "CertificateExpiring",
-        "critical",
-        Span(START, END + 1),
-        collector="ports",
-        target="127.0.0.1:993",
-        module="imap_tls",
-    )
-    fired("BackupOld", "warning", Span(START + 2.5 * HOUR, END + 1), collector="backups", name="configs")
+    fired("FilesystemWillFill", "warning", Span(START + 7.5 * HOUR, START + 9.5 * HOUR), **full)
+    both("FilesystemSpaceLow", Span(START + 9.5 * HOUR, END + 1), Span(START + 20 * HOUR, END + 1), **full)
+    attack = Span(ATTACK.start + 15 * MINUTE, ATTACK.end)
+    fired("SshAttack", "info", Span(ATTACK.start + 5 * MINUTE, ATTACK.end), collector="logs")
+    for name in ("SshAttack", "DovecotLoginFailures", "SaslFailuresSpike"):
+        fired(name, "warning", attack, collector="logs")
+    listed = {"list": "zen.spamhaus.org", "family": "ipv4"}
+    fired("Blocklisted", "warning", LISTED, collector="blocklists", **listed)
+    refused = Span(LISTED.start + 25 * MINUTE, END + 1)
+    fired("MailRefusedByOthers", "warning", refused, collector="logs", **{"class": "reputation"})
+    imap = {"collector": "ports", "target": "127.0.0.1:993", "module": "imap_tls"}
+    both("CertificateExpiring", Span(START + 2 * MINUTE, END + 1), Span(START + 2 * MINUTE, END + 1), **imap)
+    for name, hours, labels in (
+        ("BackupFailed", 0.55, {"collector": "backups", "name": "configs"}),
+        ("BackupOld", 2.55, {"collector": "backups", "name": "configs"}),
+        ("SystemdUnitFailed", 0.1, {"collector": "systemd", "name": "certbot.timer"}),
+        ("RebootRequired", 1.7, {"collector": "updates"}),
+        ("SecurityUpdatesWaiting", 9.7, {"collector": "updates"}),
+    ):
+        fired(name, "warning", Span(START + hours * HOUR, END + 1), **labels)
 
 
 PARTS: tuple[Callable[[Host], None], ...] = (
