@@ -18,7 +18,7 @@ DAY, HOUR = 86400.0, 3600.0
 END = 1_795_050_000.0
 NOON = END - 13 * HOUR
 ENGLISH = Language("en", timezone(timedelta(hours=1)))
-ALWAYS = Availability(True, Compared(1.0, 1.0, 1.0), 1.0, 0.0, 0)
+ALWAYS = Availability(True, Compared(1.0, 1.0, 1.0), 0.0, 0)
 
 
 def service(name: str = "127.0.0.1:25", where: str = "smtp_starttls", kind: str = "port", **changes: Any) -> Service:
@@ -30,7 +30,7 @@ def interrupted(seconds: float, times: int = 1, *, now: bool | None = True, at: 
     """Return how something was that was down for so long."""
     each = seconds / times
     outages = tuple(Outage(at + 7200 * number, at + 7200 * number + each, each) for number in range(times))
-    return Availability(now, Compared(1 - seconds / DAY, 1.0, 1.0), 1.0, seconds, times, outages)
+    return Availability(now, Compared(1 - seconds / DAY, 1.0, 1.0), seconds, times, outages)
 
 
 def facts(*given: Service, **changes: Any) -> Facts:

@@ -18,6 +18,7 @@ _FINEST = 10
 _SHORTEST_GAP = 90.0
 # Of the worst it is told when; more are not told one by one anyway.
 _TOLD = 20
+_NAMED = 100
 
 Key = tuple[str, ...]
 
@@ -37,7 +38,6 @@ class Availability:
 
     now: bool | None
     ratio: Compared
-    measured: float | None
     seconds: float
     interruptions: int
     outages: tuple[Outage, ...] = ()
@@ -117,40 +117,58 @@ def ask(
         return f"max by ({by}) ({function}({selector}[$period]{at}))"
 
     ratios = prometheus.compared_by(of("avg_over_time"), *labels)
-    if all(ratio.now is None for ratio in ratios.values()):
+    known = {name: ratio for name, ratio in ratios.items() if ratio.now is not None}
+    if not known:
         return {}
     now = _values(prometheus, f"max by ({by}) ({selector})", labels)
-    falls = _values(prometheus, of("resets"), labels)
-    first = _values(prometheus, f"max by ({by}) ({selector})", labels, prometheus.period.start.timestamp())
-    # By time and not by samples, of which one series may have fewer than another.
-    length = max(60.0, prometheus.period.seconds / _CELLS)
-    there = f"count_over_time(%s[$period:{length * 1000:.0f}ms])"
-    counted = _values(prometheus, f"max by ({by}) ({there % selector})", labels)
-    asked = prometheus.value(f"max({there % _UP})")
-    down = prometheus.matrix(
-        f"max by ({by}) (avg_over_time({selector}[{_range(length)}:{_FINEST}s])) < 1"
-        f" and bottomk({_TOLD}, {of('avg_over_time', ' @ end()')} < 1)",
-        length,
+    hurt = sorted(
+        (name for name, ratio in known.items() if (ratio.now or 0.0) < 1), key=lambda name: known[name].now or 0.0
     )
-    outages = {key(series.labels, labels): _outages(series, length, prometheus.period) for series in down}
+    down = _down(prometheus, selector, labels, hurt, share) if hurt else {}
+    return {
+        name: Availability(now[name] > 0 if name in now else None, ratio, *down.get(name, (0.0, 0, ())))
+        for name, ratio in known.items()
+    }
+
+
+def _down(
+    prometheus: Prometheus, selector: str, labels: Sequence[str], hurt: Sequence[Key], share: float | None
+) -> dict[Key, tuple[float, int, tuple[Outage, ...]]]:
+    """Return for how many seconds each of those was down that were, how often, and when, of the worst."""
+    by, chosen = ", ".join(labels), _only(selector, labels, hurt)
+    period = prometheus.period
+    length = max(60.0, period.seconds / _CELLS)
+    ratios = _values(prometheus, f"max by ({by}) (avg_over_time({chosen}[$period]))", labels)
+    falls = _values(prometheus, f"max by ({by}) (resets({chosen}[$period]))", labels)
+    first = _values(prometheus, f"max by ({by}) ({chosen})", labels, period.start.timestamp())
+    # By time and not by samples, of which one series may have fewer than another.
+    there = f"count_over_time(%s[$period:{length * 1000:.0f}ms])"
+    counted = _values(prometheus, f"max by ({by}) ({there % chosen})", labels)
+    asked = prometheus.value(f"max({there % _UP})")
+    cells = f"max by ({by}) (avg_over_time({_only(selector, labels, hurt[:_TOLD])}[{_range(length)}:{_FINEST}s])) < 1"
+    told = {key(series.labels, labels): _outages(series, length, period) for series in prometheus.matrix(cells, length)}
     result = {}
-    for name, ratio in ratios.items():
-        if ratio.now is None:
-            continue
-        part = None if share is None or not asked else min(1.0, share * counted.get(name, 0.0) / asked)
+    for name in hurt:
+        part = min(1.0, share * counted.get(name, 0.0) / asked) if share is not None and asked else 1.0
         # Of what was down when the period began, the fall was before.
-        interruptions = int(falls.get(name, 0.0)) + (first.get(name, 1.0) == 0)
-        if not interruptions and ratio.now < 1:
-            interruptions = 1
-        result[name] = Availability(
-            now[name] > 0 if name in now else None,
-            ratio,
-            part,
-            (1 - ratio.now) * (1.0 if part is None else part) * prometheus.period.seconds,
-            interruptions,
-            outages.get(name, ()),
-        )
+        times = int(falls.get(name, 0.0)) + (first.get(name, 1.0) == 0)
+        result[name] = ((1 - ratios.get(name, 1.0)) * part * period.seconds, max(1, times), told.get(name, ()))
     return result
+
+
+def _only(selector: str, labels: Sequence[str], names: Sequence[Key]) -> str:
+    """Return the selector for these series and few others, or as it is where there are too many to name them."""
+    if len(names) > _NAMED:
+        return selector
+    matchers = [
+        f'{label}=~"{"|".join(sorted({_quoted(name[index]) for name in names}))}"' for index, label in enumerate(labels)
+    ]
+    return selector.removesuffix("}") + ", " + ", ".join(matchers) + "}" if matchers else selector
+
+
+def _quoted(text: str) -> str:
+    """Return a text as a regular expression of RE2, within a string of PromQL."""
+    return "".join(letter if letter.isascii() and letter.isalnum() else f"\\\\x{{{ord(letter):x}}}" for letter in text)
 
 
 def _values(prometheus: Prometheus, query: str, labels: Sequence[str], at: float | None = None) -> Mapping[Key, float]:

@@ -13,6 +13,7 @@ _RESTARTS = (
     "max by (name) (round(increase(mailserver_container_restarts_total{$host}[$period]))"
     ' or label_replace(changes(container_start_time_seconds{$host}[$period]), "of", "start", "", "")) > 0'
 )
+_INFO = "mailserver_container_info{$host}"
 _RUNNING = 'mailserver_container_state{$host, state="running"}'
 _AGE = "time() - max by (name) (mailserver_container_image_created_timestamp_seconds{$host})"
 _OLD = f"({_AGE}) > on (name) min by (name) (mailserver_threshold_container_image_age_seconds{{$host}})"
@@ -73,10 +74,9 @@ def measure(prometheus: Prometheus) -> Facts | None:
     answers = prometheus.value(
         'max(last_over_time(mailserver_collector_success{$host, collector="containers"}[$period]))'
     )
-    infos = {
-        sample.labels.get("name", ""): sample.labels.get("service", "")
-        for sample in prometheus.vector("last_over_time(mailserver_container_info{$host}[$period])")
-    }
+    # A whole day of hundreds is only read where there is nothing new.
+    found = prometheus.vector(_INFO) or prometheus.vector(f"last_over_time({_INFO}[$period])")
+    infos = {sample.labels.get("name", ""): sample.labels.get("service", "") for sample in found}
     if answers is None and not infos:
         return None
     states = {
@@ -93,7 +93,7 @@ def measure(prometheus: Prometheus) -> Facts | None:
     exit_codes = by_name("max by (name) (mailserver_container_exit_code{$host}) != 0")
     unhealthy = by_name('max by (name) (mailserver_container_health{$host, status="unhealthy"}) == 1')
     killed = by_name("round(sum by (name) (increase(container_oom_events_total{$host}[$period]))) > 0")
-    limits = "max by (name) (last_over_time(container_spec_memory_limit_bytes{$host}[$period]) > 0)"
+    limits = "max by (name) (last_over_time(container_spec_memory_limit_bytes{$host}[1h]) > 0)"
     highest = by_name(
         f"max by (name) (max_over_time(container_memory_working_set_bytes{{$host}}[$period])) / {limits} > {_LOUD}"
     )
