@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +22,18 @@ from typing import Any
 
 PHONE = 360
 COMPUTER = 800
+
+_COLOURS = """
+const pairs = [], words = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+while (words.nextNode()) {
+    let element = words.currentNode.parentElement;
+    if (!words.currentNode.data.trim() || !element.getClientRects().length) continue;
+    const colour = getComputedStyle(element).color;
+    while (element && getComputedStyle(element).backgroundColor == "rgba(0, 0, 0, 0)") element = element.parentElement;
+    pairs.push([colour, element ? getComputedStyle(element).backgroundColor : "rgb(255, 255, 255)"]);
+}
+JSON.stringify(pairs)
+"""
 
 
 def screenshot(html_file: Path, width: int, *, dark: bool = False) -> Path:
@@ -66,31 +80,44 @@ class Browser:
         self._open(page, width)
         return str(self._evaluate("document.body.innerText"))
 
+    def colours(self, html: str, *, dark: bool = False) -> set[tuple[tuple[int, ...], tuple[int, ...]]]:
+        """Return each pair of colours that words have: theirs, and what is behind them."""
+        page = self._folder / "coloured.html"
+        page.write_text(html)
+        self._open(page, PHONE, dark=dark)
+        pairs = json.loads(self._evaluate(_COLOURS))
+        return {tuple(tuple(map(int, re.findall(r"\d+", c)[:3])) for c in pair) for pair in pairs}  # type: ignore[misc]
+
     def __enter__(self) -> Browser:
         chromium = shutil.which("chromium")
         assert chromium, "chromium is not installed: see tests/debian-packages.txt"
         self._folder = Path(tempfile.mkdtemp(prefix="browser-"))
-        read, self._write = os.pipe()
-        self._read, write = os.pipe()
-        self._process = subprocess.Popen(
-            [
-                *("sh", "-c", f'exec "$0" "$@" 3<&{read} 4>&{write}', chromium),
-                *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"),
-                *("--no-first-run", "--disable-background-networking", "--disable-component-update"),
-                *("--disable-extensions", "--host-resolver-rules=MAP * ~NOTFOUND", "--remote-debugging-pipe"),
-                f"--user-data-dir={self._folder / 'profile'}",
-            ],
-            pass_fds=(read, write),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=(self._folder / "log").open("wb"),
-            start_new_session=True,
-        )
+        self._read, write = _pipe()
+        read, self._write = _pipe()
+        with (self._folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [
+                    *("bash", "-c", f'exec "$0" "$@" 3<&{read} 4>&{write}', chromium),
+                    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"),
+                    *("--no-first-run", "--disable-background-networking", "--disable-component-update"),
+                    *("--disable-extensions", "--host-resolver-rules=MAP * ~NOTFOUND", "--remote-debugging-pipe"),
+                    f"--user-data-dir={self._folder / 'profile'}",
+                ],
+                pass_fds=(read, write),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                start_new_session=True,
+            )
         os.close(read)
         os.close(write)
-        target = self._call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        self._page("Page.enable")
+        try:
+            target = self._call("Target.createTarget", url="about:blank")["targetId"]
+            self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+            self._page("Page.enable")
+        except (AssertionError, OSError):
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
@@ -146,3 +173,12 @@ class Browser:
             assert parts[-1], f"chromium has ended: {(self._folder / 'log').read_text(errors='replace')[-2000:]}"
         message, _, self._unread = b"".join(parts).partition(b"\0")
         return json.loads(message)
+
+
+def _pipe() -> tuple[int, int]:
+    """Return a pipe whose numbers are not 3 and 4, which Chromium wants for its own ends."""
+    ends = os.pipe()
+    read, write = (fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in ends)
+    for end in ends:
+        os.close(end)
+    return read, write
