@@ -97,7 +97,8 @@ def _certificates(found: Gauges, now: float) -> tuple[Certificate, ...]:
     """Return each certificate once."""
     shown: dict[tuple[float, float | None], list[tuple[str, str]]] = {}
     for sample in found.matching(_EXPIRY):
-        target, module = sample.labels["target"], sample.labels["module"]
+        # blackbox_exporter, if it is asked beside us, has other labels.
+        target, module = sample.labels.get("target", ""), sample.labels.get("module", "")
         begin = found.value(_BEGIN, target=target, module=module)
         if begin is None and target.startswith("[::1]:"):
             # What is the same on [::1] is told of 127.0.0.1 alone.
