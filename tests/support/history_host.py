@@ -212,8 +212,8 @@ def containers(host: Host) -> None:
         record.gauge("container_oom_events_total", killed, **of)
         created = END - 20.0 * DAY
         record.gauge("mailserver_container_image_created_timestamp_seconds", created, coarse=True, **of)
-        started = OUTAGE.end if host.bad and name == "postfix" else END - 12 * DAY
-        begin = lambda at, s=started: s if at >= s else END - 20 * DAY
+        starts = [END - 20 * DAY, END - 12 * DAY, *([OUTAGE.end] if host.bad and name == "postfix" else [])]
+        begin = lambda at, starts=starts: float(max(start for start in starts if start <= at))
         record.gauge("container_start_time_seconds", begin, coarse=True, **of)
         record.gauge("container_health_state", 1, coarse=True, **of)
         usage = lambda at, mib=mib, n=name: float(int(mib * MIB * (0.9 + 0.1 * busy(at)) * wavering(n, 0.02)(at)))
