@@ -21,6 +21,7 @@ _HEAD = re.compile(
     rf"(?P<firing>CRITICAL|WARNING) {re.escape(INSTANCE)}: (?P<number>\d+) alerts?"
     rf"|RESOLVED {re.escape(INSTANCE)}: (?P<ended>\d+) (?P<resolved>critical|warning) alerts?"
 )
+_SINCE = r"since \w{3} \d{1,2} \w{3}(?: \d{4})?, \d\d:\d\d \w+"
 _ICONS = {"CRITICAL": "🔴", "WARNING": "🟠", "RESOLVED": "✅"}
 
 
@@ -47,31 +48,33 @@ def of_telegram(message: Message) -> list[Told]:
     assert icon == _ICONS[title.split()[0]], head
     firing, resolved = [], []
     for block in blocks:
-        if alert := re.fullmatch(r"(.+)\n(\w+), since \d\d:\d\d .+\n.+", block):
+        if alert := re.fullmatch(rf"(.+?)(?: \(limit .+\))?\n(\w+), {_SINCE}\n.+(?:\n.+: .+)?", block):
             firing.append((alert[2], alert[1]))
         else:
             assert "\n" not in block, f"neither an alert nor a list of resolved ones: {block!r}"
-            assert block.startswith("✅ Resolved: ") == bool(firing), block
-            resolved += block.removeprefix("✅ Resolved: ").split("; ")
+            assert block.startswith("✅ No longer: " if firing else "No longer: "), block
+            resolved += block.partition("No longer: ")[2].split("; ")
     return _told(title, firing, resolved)
 
 
 def of_mail(mail: Mail) -> list[Told]:
     """Return what a mail tells; its text and its HTML part must tell the same."""
     head, *blocks = re.split(r"\n\s*\n", mail.text.replace("\r", "").strip())
-    assert head == mail.subject, f"{head!r} is not the subject {mail.subject!r}"
     firing, resolved = [], []
     for block in blocks:
         first, *lines = block.splitlines()
-        if lines and (alert := re.fullmatch(r"  (\w+), since \d\d:\d\d .+", lines[0])):
-            assert [line.partition(":")[0].strip() for line in lines[2:]] == ["do", "runbook"], block
-            firing.append((alert[1], first))
+        if lines and (alert := re.fullmatch(rf"  (\w+), {_SINCE}", lines[0])):
+            keys = [line.partition(":")[0].strip() for line in lines[2:]]
+            assert (keys[0], keys[-1], len(keys) <= 3) == ("do", "runbook", True), block
+            firing.append((alert[1], re.sub(r" \(limit .+\)$", "", first)))
         else:
-            assert (first == "Resolved:") == bool(firing), block
-            resolved += [line.strip() for line in (lines if firing else [first, *lines])]
+            assert first == "No longer:", block
+            resolved += [line.strip() for line in lines]
     shown = html.unescape(re.sub(r"<[^>]*>", "", mail.html))
     missing = [summary for summary in (*(summary for _, summary in firing), *resolved) if summary not in shown]
     assert not missing, f"not in the HTML part: {missing}"
+    kind, _, where = head.partition(" ")
+    assert mail.subject.startswith(f"{kind} {where.partition(':')[0]}: {firing[0][0] if firing else ''}"), mail.subject
     return _told(head.replace("[", "").replace("]", ""), firing, resolved)
 
 
@@ -92,6 +95,7 @@ def _told(title: str, firing: list[tuple[str, str]], resolved: list[str]) -> lis
 
 def essence(summary: str) -> str:
     """Return what a summary says without figures that change from one second to the next, and without the reason."""
+    summary = summary.removeprefix(f"{INSTANCE}: ")
     figure = r"-?\d+(\.\d+)?(%|d|h|m|s|ms)?"
     summary = re.sub(rf"(?<![\w.:/-]){figure}( {figure})*(?![\w.:/])", "#", summary)
     return re.sub(r", \w+ fails$", "", summary)[:_COMPARED]

@@ -69,7 +69,7 @@ def test_mail_is_sent_once_the_server_takes_it_again(tmp_path: Path, release: st
         there.smtp.accept()
         there.smtp.start()
         wait_for("the mail", lambda: there.smtp.mails, 15)
-        assert [mail.subject for mail in there.smtp.mails] == ["[CRITICAL] mail.example.org: 1 alert"]
+        assert [mail.subject for mail in there.smtp.mails] == ["[CRITICAL] mail.example.org: PortDown"]
         assert len(there.telegram.messages) == 1
 
 

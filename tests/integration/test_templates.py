@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import subprocess
@@ -30,7 +31,15 @@ RUNBOOK = "https://github.com/mailserver-exporter/mailserver-exporter/blob/main/
 GMAIL_CLIPS_AT = 102_000
 
 
-def rendered(folder: Path, release: str, template: str, firing: list[Any], resolved: list[Any] | None = None) -> str:
+def rendered(
+    folder: Path,
+    release: str,
+    template: str,
+    firing: list[Any],
+    resolved: list[Any] | None = None,
+    *,
+    instance: str = INSTANCE,
+) -> str:
     """Return what a template makes of alerts; each is a mapping of annotations, with labels under ``labels``."""
 
     def entry(given: dict[str, Any], status: str) -> dict[str, Any]:
@@ -44,7 +53,7 @@ def rendered(folder: Path, release: str, template: str, firing: list[Any], resol
             "endsAt": "2026-11-22T14:35:00Z",
         }
 
-    group = {"instance": INSTANCE, "severity": "critical"}
+    group = {"instance": instance, "severity": "critical"}
     data = {
         "receiver": "x",
         "status": "firing" if firing else "resolved",
@@ -74,6 +83,7 @@ def rendered(folder: Path, release: str, template: str, firing: list[Any], resol
 def usual(number: int = 0) -> dict[str, str]:
     return {
         "summary": f"{INSTANCE}: /srv/{number} is 93% full",
+        "limit": "90%",
         "description": "When it is full, Postfix takes no mail.",
         "action": f"du -xh -d2 /srv/{number} | sort -h | tail -20",
         "runbook_url": RUNBOOK,
@@ -88,6 +98,10 @@ LONG = {
     "quotes": "\"'" * 1000,
     "chinese": "磁盘已满" * 400,
     "lines": "a\n" * 1000,
+    "invisible": "a\u200b\u2060\ufeff\u00ad\u3164\U000e0041" * 300,
+    "accents": "z" + "\u0301\u0489" * 1000,
+    "entities": "&lt;b&gt;&#60;&#x202e;" * 100,
+    "ten thousand": "x" * 10_000,
 }
 
 
@@ -97,15 +111,15 @@ def test_a_telegram_message_reads_well(tmp_path: Path, release: str) -> None:
     assert text == (
         "🔴 CRITICAL mail.example.org: 2 alerts\n"
         "\n"
-        "mail.example.org: /srv/1 is 93% full\n"
-        "FilesystemSpaceLow, since 14:05 UTC, 22 Nov\n"
+        "/srv/1 is 93% full (limit 90%)\n"
+        "FilesystemSpaceLow, since Sun 22 Nov, 14:05 UTC\n"
         "du -xh -d2 /srv/1 | sort -h | tail -20\n"
         "\n"
-        "mail.example.org: /srv/2 is 93% full\n"
-        "FilesystemSpaceLow, since 14:05 UTC, 22 Nov\n"
+        "/srv/2 is 93% full (limit 90%)\n"
+        "FilesystemSpaceLow, since Sun 22 Nov, 14:05 UTC\n"
         "du -xh -d2 /srv/2 | sort -h | tail -20\n"
         "\n"
-        "✅ Resolved: mail.example.org: /srv/3 is 93% full"
+        "✅ No longer: /srv/3 is 93% full"
     )
     assert links == (RUNBOOK, RUNBOOK)
 
@@ -114,15 +128,102 @@ def test_a_telegram_message_reads_well(tmp_path: Path, release: str) -> None:
 def test_what_is_over_is_told_in_one_line(tmp_path: Path, release: str) -> None:
     text, _ = parse_html(rendered(tmp_path, release, "mailserver.telegram", [], [usual(1), usual(2)]))
     assert text == (
-        "✅ RESOLVED mail.example.org: 2 critical alerts\n"
-        "\n"
-        "mail.example.org: /srv/1 is 93% full; mail.example.org: /srv/2 is 93% full"
+        "✅ RESOLVED mail.example.org: 2 critical alerts\n\nNo longer: /srv/1 is 93% full; /srv/2 is 93% full"
     )
 
 
 @pytest.mark.parametrize("release", RELEASES)
+def test_a_mail_reads_well(tmp_path: Path, release: str) -> None:
+    alerts: Any = ([usual(1), usual(2)], [usual(3)])
+    assert rendered(tmp_path, release, "mailserver.email.subject", *alerts) == (
+        "[CRITICAL] mail.example.org: FilesystemSpaceLow and 1 more"
+    )
+    text = rendered(tmp_path, release, "mailserver.email.text", [usual(1)], [usual(3)])
+    assert text == (
+        "[CRITICAL] mail.example.org: 1 alert\n"
+        "\n"
+        "/srv/1 is 93% full (limit 90%)\n"
+        "  FilesystemSpaceLow, since Sun 22 Nov 2026, 14:05 UTC\n"
+        "  When it is full, Postfix takes no mail.\n"
+        "  do: du -xh -d2 /srv/1 | sort -h | tail -20\n"
+        f"  runbook: {RUNBOOK}\n"
+        "\n"
+        "No longer:\n"
+        "  /srv/3 is 93% full"
+    )
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_the_subject_stays_the_same_while_the_figures_change(tmp_path: Path, release: str) -> None:
+    """So that mail programs keep the repetitions in one conversation."""
+    later = {**usual(1), "summary": f"{INSTANCE}: /srv/1 is 94% full"}
+    assert rendered(tmp_path, release, "mailserver.email.subject", [usual(1)]) == (
+        rendered(tmp_path, release, "mailserver.email.subject", [later])
+    )
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_each_command_can_be_copied_alone(tmp_path: Path, release: str) -> None:
+    action = "postqueue -p (x) | tail (mailcow: cd /opt && docker compose exec postfix-mailcow postqueue -p)"
+    mine, mailcow = "postqueue -p (x) | tail", "cd /opt && docker compose exec postfix-mailcow postqueue -p"
+    source = html.unescape(rendered(tmp_path, release, "mailserver.telegram", [{**usual(), "action": action}]))
+    assert f"\n<code>{mine}</code>\nmailcow: <code>{mailcow}</code>" in source
+    text = rendered(tmp_path, release, "mailserver.email.text", [{**usual(), "action": action}])
+    assert f"\n  do: {mine}\n  mailcow: {mailcow}\n" in text
+    page = html.unescape(rendered(tmp_path, release, "mailserver.email.html", [{**usual(), "action": action}]))
+    assert f">{mine}</div>" in page
+    assert f">{mailcow}</div>" in page
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_command_that_was_cut_shows_it(tmp_path: Path, release: str) -> None:
+    long = {**usual(), "action": "rm -r " + "x" * 300}
+    for template in ("mailserver.telegram", "mailserver.email.text", "mailserver.email.html"):
+        assert "x…" in rendered(tmp_path, release, template, [long])
+        assert "…" not in rendered(tmp_path, release, template, [{**long, "action": "x" * 200}])
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_an_alert_of_no_host_has_a_headline_too(tmp_path: Path, release: str) -> None:
+    alone = [{"summary": "Alerting works", "labels": {"instance": ""}}]
+    text, _ = parse_html(rendered(tmp_path, release, "mailserver.telegram", alone, instance=""))
+    assert text.splitlines()[0] == "🔴 CRITICAL: 1 alert"
+    assert (
+        rendered(tmp_path, release, "mailserver.email.subject", alone, instance="") == "[CRITICAL] FilesystemSpaceLow"
+    )
+    mail = rendered(tmp_path, release, "mailserver.email.text", alone, instance="")
+    assert mail.splitlines()[::2][:2] == ["[CRITICAL] 1 alert", "Alerting works"]
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("host", ["a.*[(\\E", "(", "x" * 300, "ümläut.example", "mail\u200b.example.org", ": "])
+def test_any_host_is_left_out_of_what_is_wrong_with_it(tmp_path: Path, release: str, host: str) -> None:
+    alerts = [{"summary": f"{host}: /srv is full", "labels": {"instance": host}}]
+    for template in ("mailserver.telegram", "mailserver.email.text"):
+        text = rendered(tmp_path, release, template, alerts, alerts, instance=host)
+        lines = (parse_html(text)[0] if template.endswith("telegram") else text).splitlines()
+        assert lines[2].strip() == "/srv is full"
+        assert lines[-1].strip().removeprefix("✅ No longer: ") == "/srv is full"
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_nothing_invisible_gets_through(tmp_path: Path, release: str, template: str) -> None:
+    """Nor what turns the direction, nor heaps of accents, nor the signs that our own lines begin with."""
+    hidden = "\u200b\u200d\u200e\u202e\u2060\u2066\ufeff\u00ad\u061c\u180e\u3164\u115f\u2800\U000e0041\x00\x7f\ue000"
+    evil = "".join(f"a{character}" for character in hidden) + "z" + "\u0301" * 30 + "✅🔴🟠"
+    names = ("summary", "action", "description", "limit")
+    alerts: Any = [{**dict.fromkeys(names, evil), "labels": {"alertname": evil, "instance": evil}}]
+    text = rendered(tmp_path, release, template, alerts, alerts, instance=evil)
+    assert not set(text) & set(hidden)
+    assert "\u0301" not in text
+    ours = {"🔴": 1, "✅": 1} if template == "mailserver.telegram" else {}
+    assert {sign: text.count(sign) for sign in "✅🔴🟠" if sign in text} == ours
+
+
+@pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("kind", LONG)
-@pytest.mark.parametrize(("firing", "resolved"), [(100, 0), (0, 100), (100, 100), (1, 1)])
+@pytest.mark.parametrize(("firing", "resolved"), [(100, 0), (0, 100), (500, 500), (1, 1)])
 def test_any_number_of_alerts_with_any_text_fits(
     tmp_path: Path, release: str, kind: str, firing: int, resolved: int
 ) -> None:
@@ -134,10 +235,10 @@ def test_any_number_of_alerts_with_any_text_fits(
     assert len(source) <= MAX_CHARACTERS
     assert length(text) <= MAX_CHARACTERS
     if firing:
-        assert 1 <= text.count(", since ") + more(text.split("Resolved:")[0]) == firing
+        assert 1 <= text.count(", since ") + more(text.split("No longer:")[0]) == firing
         assert text.count(", since ") >= 1
     if resolved:
-        shown = resolved - more(text.split("Resolved:")[-1])
+        shown = resolved - more(text.split("No longer:")[-1])
         assert 1 <= shown <= 10
 
 
@@ -158,7 +259,7 @@ def test_nine_usual_alerts_are_shown_in_full_and_the_rest_is_counted(tmp_path: P
 def test_alerts_without_annotations_are_told_by_their_name(tmp_path: Path, release: str, template: str) -> None:
     text = rendered(tmp_path, release, template, [{}], [{}])
     if template != "mailserver.email.subject":
-        assert text.count("FilesystemSpaceLow") == 2
+        assert text.count("FilesystemSpaceLow") >= 2
     assert "no value" not in text
     assert "href" not in text
 
@@ -186,7 +287,7 @@ class _Tags(HTMLParser):
 @pytest.mark.parametrize("release", RELEASES)
 def test_markup_in_a_label_stays_text_in_mail(tmp_path: Path, release: str) -> None:
     evil = "</div></body><script>alert(1)</script><img src=x onerror=y>"
-    html = rendered(
+    page = rendered(
         tmp_path,
         release,
         "mailserver.email.html",
@@ -194,20 +295,20 @@ def test_markup_in_a_label_stays_text_in_mail(tmp_path: Path, release: str) -> N
         [{"summary": evil}],
     )
     tags = _Tags()
-    tags.feed(html)
-    assert set(tags.found) <= {"html", "head", "meta", "title", "body", "div", "a"}
-    assert "{{" not in html
-    assert "ZgotmplZ" not in html
+    tags.feed(page)
+    assert set(tags.found) <= {"html", "head", "meta", "title", "style", "body", "div", "span", "b", "a"}
+    assert "{{" not in page
+    assert "ZgotmplZ" not in page
 
 
 @pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("kind", LONG)
 def test_mail_is_bounded_too(tmp_path: Path, release: str, kind: str) -> None:
     many = [dict.fromkeys(("summary", "action", "description"), LONG[kind])] * 100
-    html = rendered(tmp_path, release, "mailserver.email.html", many, many)
-    assert len(html.encode()) < GMAIL_CLIPS_AT
+    page = rendered(tmp_path, release, "mailserver.email.html", many, many)
+    assert len(page.encode()) < GMAIL_CLIPS_AT
     text = rendered(tmp_path, release, "mailserver.email.text", many, many)
-    for part in (html, text):
+    for part in (page, text):
         assert part.count("… 85 more") == part.count("… 80 more") == 1
 
 
@@ -258,8 +359,8 @@ def test_a_label_cannot_forge_a_line_or_a_message(road: Road) -> None:
     [mail] = [mail for mail in road.smtp.mails if host in mail.subject]
     for text in (message.text, mail.text):
         starts = [line.strip()[:10] for line in text.splitlines() if line.strip()]
-        assert sum(start.startswith(("🔴", "✅", "Subject", "Resolved", "[CRITICAL")) for start in starts) == 1
+        assert sum(start.startswith(("🔴", "✅", "Subject", "No longer", "[CRITICAL")) for start in starts) == 1
         assert "\u202e" not in text
         assert "\u2028" not in text
-    assert mail.subject == f"[CRITICAL] {host}: 1 alert"
+    assert mail.subject.startswith(f"[CRITICAL] {host}: x CRITICAL bank.example.org: 9 alerts Resolved: all ")
     assert [name for name, _ in mail.message.items()].count("Subject") == 1
