@@ -101,7 +101,10 @@ def _same(alert: Action, own: Action) -> bool:
     if worst(alert.severity, own.severity) != own.severity:
         return False
     text = f"{own.text} {own.command}"
-    return not alert.about or any(re.search(rf"(?<![\w/.-]){re.escape(name)}(?![\w/-])", text) for name in alert.about)
+    return not alert.about or any(
+        name in own.rule.split("-") or re.search(rf"(?<![\w/.-]){re.escape(name)}(?![\w/-])", text)
+        for name in alert.about
+    )
 
 
 def _first(problems: Sequence[str]) -> list[str]:

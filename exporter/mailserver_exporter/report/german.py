@@ -469,11 +469,11 @@ GERMAN: dict[str, str] = {
     # sections/alerts.py
     "Alerts": "Alarme",
     "Alert": "Alarm",
-    "Severity": "Stufe",
     "State": "Zustand",
     "Times": "Wie oft",
     "In all": "Insgesamt",
-    "over": "vorbei",
+    "{number} critical alert fired and is over.": "{number} kritischer Alarm ist vorbei.",
+    "{number} critical alerts fired and are over.": "{number} kritische Alarme sind vorbei.",
     "{severity}, over": "{severity}, vorbei",
     "{severity}, fires": "{severity}, besteht",
     "{severity}, fires since {moment}": "{severity}, besteht seit {moment}",

@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from mailserver_exporter.report.bounded import LEVELS, bounded
 from mailserver_exporter.report.language import Language
-from mailserver_exporter.report.model import Report, State, Table
+from mailserver_exporter.report.model import Cell, Report, State, Table
 from mailserver_exporter.report.words import SIGNS, footer, named, period, shown, told, words
 
 MOST_BYTES = 95_000
@@ -26,10 +26,11 @@ _LONGEST_SOURCE = 150
 _PHONE = 320
 """Pixels for a table on a phone of 360."""
 
-_UNBROKEN = 12
+_UNBROKEN, _LONG = 12, 24
 _SPACE = "\N{NO-BREAK SPACE}"
 _LETTER, _PADDING = 7.6, 12.0
-_IN_BRACKETS = re.compile(r"\([^()]{1,18}\)")
+# What stands in brackets, and a date of either language.
+_TOGETHER = re.compile(r"\([^()]{1,18}\)|\d{1,2}\. \d{1,2}\.(?: \d\d:\d\d)?|\d{1,2} [A-Z][a-z]{2}(?: \d\d:\d\d)?")
 _WORDS = re.compile(r"[ /-]")
 
 
@@ -76,6 +77,7 @@ def page(report: Report, sources: Mapping[str, str]) -> str:
         named=named,
         told=told,
         form=form,
+        long=_long,
         glued=glued,
     )
 
@@ -93,10 +95,10 @@ def _template() -> Template:
 
 
 def glued(text: str) -> str:
-    """Return a text that is not broken within what is short, such as "3 h 20 min" or what stands in brackets."""
+    """Return a text that is not broken within what is short, such as "3 h 20 min", or within what is in brackets."""
     if len(text) <= _UNBROKEN:
         return text.replace(" ", _SPACE)
-    return _IN_BRACKETS.sub(lambda found: found[0].replace(" ", _SPACE), text)
+    return _TOGETHER.sub(lambda found: found[0].replace(" ", _SPACE), text)
 
 
 def form(table: Table) -> str:
@@ -105,6 +107,11 @@ def form(table: Table) -> str:
     if sum(widths) <= _PHONE:
         return "columns"
     return "stacked" if sum(widths[1:]) <= _PHONE else "list"
+
+
+def _long(cell: Cell) -> bool:
+    """Whether a cell has a word that may have to be broken; others are not, or columns get too narrow for theirs."""
+    return any(len(word) > _LONG for word in cell.text.split())
 
 
 def _width(table: Table, column: int) -> float:

@@ -57,9 +57,10 @@ def make(order: Order) -> Report:
     gathering = _Gathering(order, say)
     parts = list(gathering.parts())
     made = datetime.fromtimestamp(time.time(), order.period.zone)
+    remarks = []
     if order.missed:
-        gathering.problems.append(say("The report before this one could not be sent: {error}", error=order.missed))
-    return compose.compose(order.instance, order.period, made, say, parts, gathering.problems)
+        remarks.append(say("The report before this one could not be sent: {error}", error=order.missed))
+    return compose.compose(order.instance, order.period, made, say, parts, gathering.problems, remarks)
 
 
 def write(report: Report, settings: Email, message_id: str) -> bytes:

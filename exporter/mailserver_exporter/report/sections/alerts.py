@@ -28,6 +28,7 @@ _FIRING = 'ALERTS{$host, alertstate="firing", alertname!="Watchdog"}'
 _FEWEST_STEPS, _MOST_STEPS = 24, 720
 # All series together, in a process that has little memory.
 _MOST_POINTS = 50_000
+_MOST_PAST = 10
 _NOT_KEYS = ("alertname", "alertstate", "severity", "instance", "collector", "job")
 _STATES: Mapping[str, State] = {"critical": "critical", "warning": "warning", "info": "info"}
 _ORDER = ("critical", "warning", "info")
@@ -149,60 +150,85 @@ def _explained(alert: Alert | None, episodes: list[Episode], period: Period, *, 
 
 def show(facts: Facts, say: Language) -> Section:
     """Return the alerts for the reader, what fires now first."""
-    firing = [alert for alert in facts.alerts if alert.firing]
-    states = [_STATES.get(alert.severity, "info") for alert in firing]
-    over = len(facts.alerts) - len(firing)
+    alerts = sorted(_gravest(facts.alerts), key=_by_gravity)
+    firing = [alert for alert in alerts if alert.firing]
+    past = alerts[len(firing) :]
     if firing:
         summary = say.count(len(firing), "{number} alert fires now.", "{number} alerts fire now.")
     else:
-        summary = say("No alert fires now.") if over else say("No alert fired.")
-    if over:
-        summary = f"{summary} {say.count(over, '{number} fired and is over.', '{number} fired and are over.')}"
+        summary = say("No alert fires now.") if past else say("No alert fired.")
+    if past:
+        summary = f"{summary} {say.count(len(past), '{number} fired and is over.', '{number} fired and are over.')}"
+    left = len(past) - _MOST_PAST
     table = Table(
-        (say("Alert"), say("Severity"), say("State"), say("Times"), say("In all")),
-        tuple(_row(alert, say) for alert in sorted(facts.alerts, key=_by_gravity)),
-        numeric=frozenset((3, 4)),
+        (say("Alert"), say("State"), say("Times"), say("In all")),
+        tuple(_row(alert, say) for alert in (*firing, *past[:_MOST_PAST])),
+        numeric=frozenset((2, 3)),
+        left_out=say.count(left, "{number} more is over", "{number} more are over") if left > 0 else "",
     )
-    state = worst(*states, "info" if over else "good")
-    return Section(say("Alerts"), summary, state, (table,) if facts.alerts else ())
+    states = (_STATES.get(alert.severity, "info") for alert in firing)
+    return Section(say("Alerts"), summary, worst(*states, "info" if past else "good"), (table,) if alerts else ())
 
 
 def _row(alert: Alert, say: Language) -> tuple[Cell, ...]:
+    severities = {"critical": say("critical"), "warning": say("warning"), "info": say("note")}
+    severity = severities.get(alert.severity, alert.severity)
     if not alert.firing:
-        now = say("over")
+        state = say("{severity}, over", severity=severity)
     elif alert.since is None:
-        now = say("fires")
+        state = say("{severity}, fires", severity=severity)
     else:
-        now = say("fires since {moment}", moment=say.moment(alert.since))
-    severity = {"critical": say("critical"), "warning": say("warning"), "info": say("note")}
+        state = say("{severity}, fires since {moment}", severity=severity, moment=say.moment(alert.since))
     return (
         Cell(_named(alert), _STATES.get(alert.severity, "info") if alert.firing else ""),
-        Cell(severity.get(alert.severity, alert.severity)),
-        Cell(now),
+        Cell(state),
         Cell(say.number(alert.times)),
         Cell(say.duration(alert.seconds)),
     )
 
 
+def _gravest(alerts: Iterable[Alert]) -> Iterator[Alert]:
+    """Leave out the warning of what is, or was, critical as well: it was told as critical."""
+    given = list(alerts)
+    critical: dict[Labels, bool] = {}
+    for alert in given:
+        if alert.severity == "critical":
+            critical[_without_severity(alert)] = alert.firing
+    for alert in given:
+        graver = critical.get(_without_severity(alert))
+        if alert.severity == "critical" or graver is None or (alert.firing and not graver):
+            yield alert
+
+
+def _without_severity(alert: Alert) -> Labels:
+    return frozenset(item for item in alert.labels.items() if item[0] != "severity")
+
+
 def over(facts: Facts, say: Language) -> str:
     """Return a sentence about the grave alerts that are over, "" where there were none."""
-    past = [alert for alert in facts.alerts if not alert.firing and alert.severity in ("critical", "warning")]
+    past = [alert for alert in _gravest(facts.alerts) if not alert.firing and alert.severity in ("critical", "warning")]
     if not past:
         return ""
     critical = sum(alert.severity == "critical" for alert in past)
+    if critical == len(past):
+        return say.count(
+            critical, "{number} critical alert fired and is over.", "{number} critical alerts fired and are over."
+        )
     text = say.count(len(past), "{number} alert fired and is over", "{number} alerts fired and are over")
     return say("{text}, {number} of them critical.", text=text, number=critical) if critical else f"{text}."
 
 
 def advise(facts: Facts, say: Language) -> Iterator[Action]:
     """Yield each grave alert that fires, with the first command to run, for the subject that it belongs to."""
-    for alert in facts.alerts:
+    for alert in _gravest(facts.alerts):
         state = _STATES.get(alert.severity, "")
         if alert.firing and state in ("critical", "warning"):
             text = _named(alert)
             if alert.since:
                 text = say("{alert} (fires since {moment})", alert=text, moment=say.moment(alert.since))
-            about = tuple(_keys(alert).values())
+            keys = _keys(alert).values()
+            # Of a target also its port, which is how it is mostly called.
+            about = (*keys, *(port for key in keys if (port := key.rpartition(":")[2]).isdecimal()))
             yield Action(state, text, alert.action, "alert-fires", subject(alert.labels) or "alerts", about)
 
 
