@@ -69,15 +69,19 @@ def submit(
     tell: Callable[[str], object] = lambda _: None,
     *,
     hello: str = "",
+    note: Callable[[Outcome], object] = lambda _: None,
 ) -> Outcome:
-    """Send ``message`` (RFC 5322) to ``recipients`` within ``seconds``; ``hello`` is our own name, if we have one."""
+    """Send ``message`` (RFC 5322) to ``recipients`` within ``seconds``; ``hello`` is our own name, if we have one.
+
+    ``note`` is called with the outcome once the server has accepted it, and before the farewell, which may take long.
+    """
     try:
         password = secret.read(settings.password_file) if settings.password_file else ""
     except SourceError as error:
         return Outcome(error=Trouble("auth", str(error), error.remedy, retry=False))
     hidden = secret.travelling(settings.username or "", password) if password else ()
     stages = Stages(seconds, functools.partial(secret.hide, hidden=hidden), reserve_bytes=0)
-    session = _Session(settings, stages, tell, hello)
+    session = _Session(settings, stages, tell, hello, note)
     with contextlib.closing(session.client):
         try:
             session.open(password)
@@ -89,13 +93,21 @@ def submit(
 
 
 class _Session:
-    def __init__(self, settings: Email, stages: Stages, tell: Callable[[str], object], hello: str) -> None:
+    def __init__(
+        self,
+        settings: Email,
+        stages: Stages,
+        tell: Callable[[str], object],
+        hello: str,
+        note: Callable[[Outcome], object],
+    ) -> None:
         end = deadline.Deadline(stages.left(float("inf")))
         self.client = smtp_client.Client(end.left, _own_name(hello))
         self.refused: dict[str, Trouble] = {}
         self._settings = settings
         self._stages = stages
         self._tell = tell
+        self._note = note
 
     @contextlib.contextmanager
     def _stage(self, name: str) -> Iterator[None]:
@@ -141,9 +153,11 @@ class _Session:
             code, said = self.client.getreply()
         with self._stages("data"):
             self._demand(code, said, *_OK)
-        self.client.leave()
         reply = self._stages.in_words(smtplib.SMTPResponseException(code, said))
-        return Outcome(tuple(accepted), self.refused, reply=reply)
+        outcome = Outcome(tuple(accepted), self.refused, reply=reply)
+        self._note(outcome)
+        self.client.leave()
+        return outcome
 
     def explain(self, error: StageError, recipient: str = "") -> Trouble:
         """Return what a stage's error means and what to do."""

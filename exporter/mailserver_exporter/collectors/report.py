@@ -113,15 +113,15 @@ class ReportCollector(Collector):
 
     def _tell(self, new: dict[str, Any]) -> None:
         """Log what has become of a report since the last time."""
-        old = (self._answer.get("state") or {}).get("letter") or {}
-        letter = new["state"]["letter"] or {}
         if new["problem"] and new["problem"] != self._answer.get("problem"):
             log.warning("report: %s", new["problem"])
-        if not self._answer or (letter.get("attempts"), letter.get("done")) == (old.get("attempts"), old.get("done")):
+        letter = new["state"]["letter"]
+        asked = self._asked[0] if self._asked else 0.0
+        if letter is None or new["busy"] or new["state"]["last_attempt"] < asked:
             return
         if letter["done"]:
             log.info("report: sent, %d bytes, the next one at %s", new["state"]["message_bytes"], new["next_in_words"])
-        elif not new["busy"]:
+        else:
             log.warning("report: not sent, attempt %d: %s", letter["attempts"], _reason(letter))
 
     def _families(self) -> Iterator[Metric]:

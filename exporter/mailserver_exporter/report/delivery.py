@@ -146,8 +146,35 @@ class Delivery:
             letter = self._keep(letter, message)
             self._state = replace(self._state, letter=letter, compose_seconds=seconds, message_bytes=len(message))
             self._save(careful)
-        letter = self._sent(letter, message)
-        # From here on each line that is not reached may mean a second copy.
+        self._send(letter, message)
+
+    def _send(self, letter: Letter, message: bytes) -> None:
+        # Here, because smtplib and ssl take memory and time that most calls have no need for.
+        from mailserver_exporter import submission
+
+        left = [recipient for recipient in self._settings.to if recipient not in letter.accepted]
+
+        def note(outcome: submission.Outcome) -> None:
+            # Each line that is not reached after the server has accepted it may mean a second copy.
+            troubles = {recipient: trouble for recipient in left if (trouble := outcome.trouble(recipient))}
+            self._note(
+                letter.ended(
+                    self._now(),
+                    outcome.accepted,
+                    {recipient: trouble.said for recipient, trouble in troubles.items()},
+                    next((trouble.remedy for trouble in troubles.values()), ""),
+                    retry=any(trouble.retry for trouble in troubles.values()),
+                )
+            )
+
+        outcome = submission.Outcome()
+        if left:
+            outcome = submission.submit(self._settings, message, left, _SEND_SECONDS, hello=self._hello, note=note)
+        if not outcome.accepted:
+            note(outcome)
+
+    def _note(self, letter: Letter) -> None:
+        """Note how an attempt has ended."""
         self._state = replace(
             self._state,
             letter=letter,
@@ -160,23 +187,6 @@ class Delivery:
         if letter.done:
             with contextlib.suppress(OSError):
                 self._outbox.tidy(None)
-
-    def _sent(self, letter: Letter, message: bytes) -> Letter:
-        # Here, because smtplib and ssl take memory and time that most calls have no need for.
-        from mailserver_exporter import submission
-
-        left = [recipient for recipient in self._settings.to if recipient not in letter.accepted]
-        if not left:
-            return letter.ended(self._now(), (), {}, "", retry=True)
-        outcome = submission.submit(self._settings, message, left, _SEND_SECONDS, hello=self._hello)
-        troubles = {recipient: trouble for recipient in left if (trouble := outcome.trouble(recipient)) is not None}
-        return letter.ended(
-            self._now(),
-            outcome.accepted,
-            {recipient: trouble.said for recipient, trouble in troubles.items()},
-            next((trouble.remedy for trouble in troubles.values()), ""),
-            retry=any(trouble.retry for trouble in troubles.values()),
-        )
 
     def _kept(self, letter: Letter) -> bytes | None:
         try:
