@@ -67,6 +67,12 @@ def minutes(episode: Episode) -> float:
     return round(episode.lasted(NOW).total_seconds() / 60)
 
 
+def test_the_first_command_to_run_is_kept(tmp_path: Path) -> None:
+    told = {"summary": "port 25 does not work", "action": "docker ps"}
+    assert only(history(tmp_path, fired(ago(hours=1), annotations=told))).action == "docker ps"
+    assert only(history(tmp_path, fired(ago(hours=1)))).action == ""
+
+
 def test_what_the_exporter_has_written_is_read_back(tmp_path: Path) -> None:
     labels = {"alertname": "PortDown", "instance": "mail.example.org", "severity": "critical", "target": "127.0.0.1:25"}
     alert = {
