@@ -25,7 +25,7 @@ _NETFILTER_FROM = 3
 _DOVECOT_CLASSES = {
     "auth_backend": (marked("logins cannot be checked"), 3, "doveadm log errors | tail -20"),
     "storage_quota": (
-        marked("mail cannot be stored, a mailbox or the disk is full"),
+        marked("a mailbox or the disk is full"),
         _ERRORS_FROM,
         "doveadm quota get -A",
     ),

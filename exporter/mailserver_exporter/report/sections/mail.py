@@ -16,7 +16,14 @@ from mailserver_exporter.report.gauges import Limits, gauges, judged
 from mailserver_exporter.report.language import Language, marked
 from mailserver_exporter.report.model import Cell, Chart, Line, Section, State, Table, worst
 from mailserver_exporter.report.prometheus import DAY, Compared, Prometheus
-from mailserver_exporter.report.sections.mail_advice import BOUNCED, DELIVERIES, REMOTE, advise
+from mailserver_exporter.report.sections.mail_advice import (
+    BOUNCED,
+    DELIVERIES,
+    OUR_FAULT,
+    REFUSALS_FROM,
+    REMOTE,
+    advise,
+)
 
 __all__ = ["Facts", "advise", "measure", "show"]
 
@@ -38,6 +45,8 @@ _NO_LOGIN = ("NONE", "")
 # What brings mail to mailboxes of this host.
 _LOCAL = ("lmtp", "virtual", "local", "pipe")
 _TOP = 6
+# With fewer bars it is no chart.
+_BARS = 3
 # Fewer deliveries are not judged, as in the rules.
 _JUDGED_FROM = 20
 
@@ -164,7 +173,8 @@ def measure(prometheus: Prometheus) -> Facts | None:
 
 def show(facts: Facts, say: Language) -> Section:
     """Return the day's mail for the reader."""
-    state = worst(facts.worst_ratio("bounced")[0], facts.worst_ratio("deferred")[0], "good")
+    refused: State = "warning" if any(facts.refused(name) >= REFUSALS_FROM for name in OUR_FAULT) else ""
+    state = worst(facts.worst_ratio("bounced")[0], facts.worst_ratio("deferred")[0], refused, "good")
     summary = say(
         "{received} received, {sent} sent, {bounced} bounced, {rejected} rejected",
         received=say.number((facts.received.now or 0) + (facts.submitted.now or 0)),
@@ -177,7 +187,7 @@ def show(facts: Facts, say: Language) -> Section:
     if since is not None and not facts.counts.now.knows_most(DELIVERIES):
         notes.append(say("Counted since {moment}.", moment=say.moment(since)))
     tables = (_flow(facts, say), *_reasons(facts, say))
-    return Section(say("Mail"), summary, state, tables, (_chart(facts, say),), tuple(notes))
+    return Section(say("Mail"), summary, state, tables, tuple(_charts(facts, say)), tuple(notes))
 
 
 def _flow(facts: Facts, say: Language) -> Table:
@@ -222,8 +232,16 @@ def _reasons(facts: Facts, say: Language) -> Iterator[Table]:
     if rows:
         rows.sort(key=lambda each: -(each[1].now or 0))
         yield Table(
-            headings(say("Refused by other servers for"), say),
-            tuple(row(say(_CLASSES[name]) if name in _CLASSES else name, number, say) for name, number in rows),
+            headings(say("Refused by others for"), say),
+            tuple(
+                row(
+                    say(_CLASSES[name]) if name in _CLASSES else name,
+                    number,
+                    say,
+                    "warning" if name in OUR_FAULT and (number.now or 0) >= REFUSALS_FROM else "",
+                )
+                for name, number in rows
+            ),
             numeric=NUMERIC,
         )
 
@@ -237,8 +255,10 @@ def meaning(code: str, say: Language) -> str:
     return say(_CODES[detail]) if detail in _CODES else say("another reason")
 
 
-def _chart(facts: Facts, say: Language) -> Chart:
+def _charts(facts: Facts, say: Language) -> Iterator[Chart]:
     now = facts.counts.now
+    if now.period.seconds < _BARS * bar(now.period):
+        return
     methods = list(facts.counts.by("sasl_method", _TAKEN))
     lines = (
         Line(say("sent"), tuple(now.per_bar(DELIVERIES, service=REMOTE, status="sent"))),
@@ -246,4 +266,12 @@ def _chart(facts: Facts, say: Language) -> Chart:
         Line(say("rejected"), tuple(now.per_bar(*_BY_US, _MILTER))),
     )
     title = say("Mail by the hour") if bar(now.period) < DAY else say("Mail by the day")
-    return Chart("mail", title, "count", lines, bar(now.period), description=title, bars=True)
+    most = [say.number(max((number for _, number in line.points if number >= 0), default=None)) for line in lines]
+    words = say(
+        "{title}: at most {sent} sent, {received} received, {rejected} rejected.",
+        title=title,
+        sent=most[0],
+        received=most[1],
+        rejected=most[2],
+    )
+    yield Chart("mail", title, "count", lines, bar(now.period), description=words, bars=True)

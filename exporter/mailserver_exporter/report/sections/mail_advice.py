@@ -18,7 +18,9 @@ BOUNCED = "postfix_smtp_bounced_messages_by_dsn_total"
 # What goes to other servers; error(8) tells what smtp could not deliver (rules/mail_flow.rules.yml).
 REMOTE = ("smtp", "error")
 
-_REFUSALS_FROM = 5
+# What other servers refuse us for, rather than one message, and from how many on in a day it matters.
+OUR_FAULT = ("reputation", "authentication")
+REFUSALS_FROM = 5
 _MANY_FROM = 200
 _TIMES = 3
 _USUAL_FROM = 20
@@ -78,9 +80,9 @@ def _by_login(stack: str) -> str:
 
 def _advise_refused(facts: Facts, say: Language) -> Iterator[Action]:
     """One action for each cause: what others refuse for our reputation also bounces."""
-    reputation, proof = facts.refused("reputation"), facts.refused("authentication")
+    reputation, proof = (facts.refused(name) for name in OUR_FAULT)
     servers = f"{commands.log(facts.stack, 'postfix', 'dsn=[45][.]7')} | grep -o 'relay=[^[]*' | {commands.RANKED}"
-    if reputation >= _REFUSALS_FROM:
+    if reputation >= REFUSALS_FROM:
         yield Action(
             "warning",
             say(
@@ -91,7 +93,7 @@ def _advise_refused(facts: Facts, say: Language) -> Iterator[Action]:
             servers,
             "refused-for-reputation",
         )
-    if proof >= _REFUSALS_FROM:
+    if proof >= REFUSALS_FROM:
         yield Action(
             "warning",
             say(
@@ -104,7 +106,7 @@ def _advise_refused(facts: Facts, say: Language) -> Iterator[Action]:
         )
     state, service, ratio = facts.worst_ratio("bounced")
     bounced = facts.counts.of(DELIVERIES, service=REMOTE if service == "smtp" else (service,), status="bounced").now
-    explained = sum(number for number in (reputation, proof) if number >= _REFUSALS_FROM)
+    explained = sum(number for number in (reputation, proof) if number >= REFUSALS_FROM)
     if not state or (service == "smtp" and explained >= (bounced or 0) / 2):
         return
     unknown = sum(facts.counts.of(BOUNCED, dsn=code).now or 0 for code in ("5.1.1", "5.1.2", "5.1.10"))

@@ -17,7 +17,6 @@ _DEPTH = "postfix_showq_queue_depth"
 _AGE = "mailserver_queue_oldest_message_age_seconds"
 # As instance:postfix_queue_messages:sum of rules/queue.rules.yml: what is on hold or corrupt waits for the admin.
 _MESSAGES = f'sum(max by (queue) ({_DEPTH}{{$host, queue=~"{_WAITING}"}}))'
-_HIGHEST = f"max_over_time({_MESSAGES}[$step:15s])"
 _ORDER = ("maildrop", "incoming", "active", "deferred", "hold", "corrupt")
 
 
@@ -53,7 +52,9 @@ def measure(prometheus: Prometheus) -> Facts | None:
     queues = found.by("queue", _DEPTH)
     if not queues:
         return None
-    points, before, week = (course.ask(prometheus, _HIGHEST, earlier) for earlier in (0.0, DAY, WEEK))
+    every = "15s" if prometheus.period.seconds <= 2 * DAY else "2m"
+    highest = f"max_over_time({_MESSAGES}[$step:{every}])"
+    points, before, week = (course.ask(prometheus, highest, earlier) for earlier in (0.0, DAY, WEEK))
     top = max(points, key=lambda point: point[1], default=None)
     waiting = {name: depth for name, depth in queues.items() if name in _WAITING.split("|")}
     ages = found.by("queue", _AGE)
