@@ -16,7 +16,7 @@ DAY = 86400
 Point = tuple[float, float]
 
 
-def metric(name: str, points: Iterable[Point], **labels: str) -> tuple[str, Mapping[str, str], list[Point]]:
+def metric(name: str, points: Iterable[Point], /, **labels: str) -> tuple[str, Mapping[str, str], list[Point]]:
     """Return one series: its name, its labels, and (seconds since the epoch, value)."""
     return name, labels, list(points)
 

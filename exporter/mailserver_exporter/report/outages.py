@@ -200,6 +200,8 @@ def _outages(series: Series, length: float, period: Period) -> tuple[Outage, ...
         parts = [down for at, down in sorted(cells.items()) if begin < at <= end + 0.5]
         # A sample holds until the next one: what is found at the end of a cell reaches into the one after it.
         first = begin + length - parts[0] + _FINEST
+        if begin <= start and parts[0] >= length:
+            first = start
         last = first + parts[0] if len(parts) == 1 else end - length + parts[-1] + _FINEST
-        found.append(Outage(max(start, first), min(last, period.end.timestamp()), sum(parts)))
+        found.append(Outage(first, min(last, period.end.timestamp()), sum(parts)))
     return tuple(found)
