@@ -81,6 +81,7 @@ def told(labels: dict[str, str], began: float, ended: float | None, summary: str
 def test_an_alert_of_20_seconds_is_not_lost() -> None:
     alert = one(measured(series(DOWN, range(100, 101), 4)))
     assert (alert.name, alert.times, alert.seconds, alert.firing) == ("PortDown", 1, 20, False)
+    assert alert.since == START + 99 * STEP + 20
 
 
 def test_each_time_that_it_fires_is_counted() -> None:
@@ -138,7 +139,7 @@ def test_the_log_alone_tells_where_prometheus_does_not_answer() -> None:
     assert facts is not None
     full, down = facts.alerts
     assert (full.summary, full.firing, full.seconds) == ("/var is full", True, 4 * 3600)
-    assert (down.times, down.seconds, down.firing, down.since) == (2, 3 * 3600, False, None)
+    assert (down.times, down.seconds, down.firing, down.since) == (2, 3 * 3600, False, START + 4 * 3600)
 
 
 def test_prometheus_is_believed_that_nothing_fires_any_more() -> None:
@@ -159,14 +160,18 @@ def alert(labels: dict[str, str], **values: object) -> Alert:
 def test_what_fires_now_comes_first_then_what_was_graver() -> None:
     info = alert(DOWN | {"severity": "info", "alertname": "SshAttack"})
     facts = Facts(
-        (info, alert(DOWN, seconds=720.0), alert(FULL, firing=True, since=END - 3600, summary="/var is 84% full"))
+        (
+            info,
+            alert(DOWN, seconds=720.0, since=END - 7200),
+            alert(FULL, firing=True, since=END - 3600, summary="/var is 84% full"),
+        )
     )
     section = alerts.show(facts, SAY)
     assert section.state == "warning"
     assert section.summary == "1 alert fires now. 2 fired and are over."
     assert [[cell.text.replace("\xa0", " ") for cell in row] for row in section.tables[0].rows] == [
         ["/var is 84% full", "warning, fires since 22 Nov 01:00", "1", "1 min"],
-        ["PortDown (127.0.0.1:25)", "critical, over", "1", "12 min"],
+        ["PortDown (127.0.0.1:25)", "critical, over since 22 Nov 00:00", "1", "12 min"],
         ["SshAttack (127.0.0.1:25)", "note, over", "1", "1 min"],
     ]
     assert [row[0].state for row in section.tables[0].rows] == ["warning", "", ""]

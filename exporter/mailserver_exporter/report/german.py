@@ -476,6 +476,7 @@ GERMAN: dict[str, str] = {
     "{number} critical alert fired and is over.": "{number} kritischer Alarm ist vorbei.",
     "{number} critical alerts fired and are over.": "{number} kritische Alarme sind vorbei.",
     "{severity}, over": "{severity}, vorbei",
+    "{severity}, over since {moment}": "{severity}, vorbei seit {moment}",
     "{severity}, fires": "{severity}, besteht",
     "{severity}, fires since {moment}": "{severity}, besteht seit {moment}",
     "{number} more is over": "{number} weiterer ist vorbei",

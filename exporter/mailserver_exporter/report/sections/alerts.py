@@ -36,7 +36,7 @@ _ORDER = ("critical", "warning", "info")
 
 @dataclass(frozen=True)
 class Alert:
-    """One alert: ``times`` it fired in the period, ``seconds`` in all, ``since`` when where it fires at the end."""
+    """One alert: ``times`` it fired in the period, ``seconds`` in all; ``since`` when it fires or has been over."""
 
     name: str
     severity: str
@@ -88,14 +88,17 @@ def _measured(series: Series, period: Period, step: float, interval: float, now:
             began = at - count * interval
         times, before, seconds = max(times, 1), at, seconds + count * interval
     labels = {name: value for name, value in series.labels.items() if name != "alertstate"}
+    firing = _key(series.labels) in now
+    # Within its last step it fired at the beginning, as far as can be told.
+    over = min(before - step + series.points[-1][1] * interval, before)
     return Alert(
         labels.get("alertname", ""),
         labels.get("severity", ""),
         labels,
         times,
         min(seconds, period.seconds),
-        firing=_key(series.labels) in now,
-        since=began or None,
+        firing=firing,
+        since=began or None if firing else over,
     )
 
 
@@ -142,10 +145,17 @@ def _explained(alert: Alert | None, episodes: list[Episode], period: Period, *, 
         alert,
         times=max(alert.times, len(episodes)),
         seconds=max(alert.seconds, seconds),
-        since=spans[-1][0] if fires else alert.since,
+        since=_since(alert, spans, end),
         summary=last.summary,
         action=last.action,
     )
+
+
+def _since(alert: Alert, spans: list[tuple[float, float]], end: float) -> float | None:
+    began, over = spans[-1]
+    if alert.firing:
+        return began if over > end else alert.since
+    return max(alert.since or 0.0, over) if over <= end else alert.since
 
 
 def show(facts: Facts, say: Language) -> Section:
@@ -175,6 +185,8 @@ def _row(alert: Alert, say: Language) -> tuple[Cell, ...]:
     severity = severities.get(alert.severity, alert.severity)
     if not alert.firing:
         state = say("{severity}, over", severity=severity)
+        if alert.since is not None:
+            state = say("{severity}, over since {moment}", severity=severity, moment=say.moment(alert.since))
     elif alert.since is None:
         state = say("{severity}, fires", severity=severity)
     else:
@@ -224,7 +236,7 @@ def advise(facts: Facts, say: Language) -> Iterator[Action]:
         state = _STATES.get(alert.severity, "")
         if alert.firing and state in ("critical", "warning"):
             text = _named(alert)
-            if alert.since:
+            if alert.since is not None:
                 text = say("{alert} (fires since {moment})", alert=text, moment=say.moment(alert.since))
             keys = _keys(alert).values()
             # Of a target also its port, which is how it is mostly called.
