@@ -148,3 +148,9 @@ def test_who_used_most_is_told_by_memory() -> None:
         ["a", "1.0\xa0GiB", "50%"],
         ["c", "", "125%"],
     ]
+
+
+@pytest.mark.parametrize(("restarting", "rest"), [(5, []), (6, ["more-containers-need-attention"])])
+def test_beyond_five_one_thing_is_advised_for_the_rest(restarting: int, rest: list[str]) -> None:
+    given = (container(f"mail-{number}", restarts=9) for number in range(restarting))
+    assert [action.rule for action in containers.advise(facts(*given), ENGLISH)][5:] == rest

@@ -47,7 +47,7 @@ def test_postfix_that_gives_up_is_to_be_looked_at(level: str, number: float, exp
 def test_dovecots_errors_matter_from_a_number_on(name: str, enough: float) -> None:
     assert rules(Facts(counts(of(CLASSES, enough - 1, class_=name)))) == []
     facts = Facts(counts(*QUIET, of(CLASSES, enough, class_=name)))
-    assert rules(facts) == [f"dovecot-errors-{name.replace('_', '-')}"]
+    assert rules(facts) == [f"dovecot-errors-{name}"]
     assert errors.show(facts, ENGLISH).state == "warning"
 
 

@@ -137,3 +137,9 @@ def test_the_summary_names_the_fullest_and_the_first_to_be_full() -> None:
     )
     gone = filesystem(mountpoint="/c", usage=Compared(None, None, None), size=None, available=None, fault="missing")
     assert filesystems.show(Facts((gone, slow)), ENGLISH).summary.startswith("1 does not work; /a is the fullest: 70%")
+
+
+@pytest.mark.parametrize(("full", "rest"), [(5, []), (6, ["more-filesystems-need-attention"])])
+def test_beyond_five_one_thing_is_advised_for_the_rest(full: int, rest: list[str]) -> None:
+    given = tuple(filesystem(0.85, mountpoint=f"/srv/{number}") for number in range(full))
+    assert [action.rule for action in filesystems.advise(Facts(given), ENGLISH)][5:] == rest

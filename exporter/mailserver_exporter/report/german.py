@@ -131,9 +131,9 @@ GERMAN: dict[str, str] = {
     "DKIM and DMARC of the senders' domains, and whether it was forwarded.": "Andere Server haben {number} "
     "Zustellungen abgelehnt, weil nicht nachzuweisen war, dass die Mail von uns ist: SPF, DKIM und DMARC der "
     "Absender-Domains ansehen, und ob sie weitergeleitet wurde.",
-    "{ratio} of what was sent bounced, mostly because the recipients do not exist: a stale list, or a stolen "
-    "account that sends spam.": "{ratio} des Gesendeten kam zurück, meist weil es die Empfänger nicht gibt: eine "
-    "veraltete Liste oder ein gestohlenes Konto, das Spam sendet.",
+    "{ratio} of the deliveries by {service} bounced, mostly because the recipients do not exist: a stale "
+    "list, or a stolen account that sends spam.": "{ratio} der Zustellungen durch {service} kamen zurück, meist weil "
+    "es die Empfänger nicht gibt: eine veraltete Liste oder ein gestohlenes Konto, das Spam sendet.",
     "{ratio} of the deliveries by {service} bounced: see "
     "what the answers have in common.": "{ratio} der Zustellungen durch {service} kamen zurück: nachsehen, was die "
     "Antworten gemeinsam haben.",

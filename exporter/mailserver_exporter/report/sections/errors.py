@@ -192,7 +192,7 @@ def advise(facts: Facts, say: Language) -> Iterator[Action]:
                 "warning",
                 say("Dovecot had {number} errors: {about}.", number=say.number(number), about=say(about)),
                 commands.run(facts.stack, "dovecot", command),
-                f"dovecot-errors-{name.replace('_', '-')}",
+                f"dovecot-errors-{name}",
             )
     if (facts.counts.of(_NETFILTER).now or 0) >= _NETFILTER_FROM:
         yield Action(

@@ -114,9 +114,10 @@ def _advise_refused(facts: Facts, say: Language) -> Iterator[Action]:
         yield Action(
             state,
             say(
-                "{ratio} of what was sent bounced, mostly because the recipients do not exist: a stale list, or a "
-                "stolen account that sends spam.",
+                "{ratio} of the deliveries by {service} bounced, mostly because the recipients do not exist: a stale "
+                "list, or a stolen account that sends spam.",
                 ratio=say.percent(ratio),
+                service=service,
             ),
             _by_login(facts.stack),
             "bounces-unknown-recipients",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from shlex import quote
 
 from mailserver_exporter.report.counts import count
 from mailserver_exporter.report.gauges import Limits, gauges, judged
@@ -132,7 +133,7 @@ def advise(facts: Facts, say: Language) -> Iterator[Action]:
                     sent=say.number(trip.sent.now),
                     way=way,
                 ),
-                "mailserver-exporter check | grep -A1 'round trip'",
+                f"mailserver-exporter check | grep -A1 {quote(f'round trip {loop}')}",
                 "roundtrip-loses-messages",
             )
         elif trip.failing and loop == "out":
@@ -143,7 +144,7 @@ def advise(facts: Facts, say: Language) -> Iterator[Action]:
                     "or the signing.",
                     methods=", ".join(trip.failing).upper(),
                 ),
-                "mailserver-exporter check | grep -A1 'dns '",
+                "mailserver-exporter check | grep -E 'dns |round trip out'",
                 "roundtrip-authentication-fails",
             )
         elif trip.junk:
@@ -153,6 +154,6 @@ def advise(facts: Facts, say: Language) -> Iterator[Action]:
                     "The probe message {way} arrives as junk: read in its headers why; other mail fares the same.",
                     way=way,
                 ),
-                "mailserver-exporter check | grep -E 'dns |blocklist|round trip'",
+                f"mailserver-exporter check | grep -E {quote(f'dns |blocklist|round trip {loop}')}",
                 "roundtrip-in-junk",
             )
