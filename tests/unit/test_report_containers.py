@@ -110,6 +110,7 @@ def test_of_hundreds_those_with_something_to_tell_come_first() -> None:
     assert section.summary == "500 of 500 run; restarts: 465 (day before 0, week before –)"  # noqa: RUF001
     actions = list(containers.advise(facts(*many, *hurt), ENGLISH))
     assert [action.about[0] for action in actions[:5]] == ["h29", "h28", "h27", "h26", "h25"]
+    assert actions[5].rule == "more-containers-need-attention"
     assert actions[5].text == "23 more containers need attention, see the table."
     assert len(actions) == 6
 

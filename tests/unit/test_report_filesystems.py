@@ -109,6 +109,7 @@ def test_of_forty_those_that_need_attention_come_first_and_the_rest_is_counted()
 def test_beyond_five_one_thing_is_advised_for_all_others() -> None:
     actions = list(filesystems.advise(Facts(tuple(filesystem(0.85, mountpoint=f"/{n}") for n in range(40))), ENGLISH))
     assert len(actions) == 6
+    assert actions[-1].rule == "more-filesystems-need-attention"
     assert actions[-1].text == "35 more file systems need attention, see the table."
     assert len(actions[-1].about) == 35
 
