@@ -7,14 +7,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks import cost, logs, memory, scaling, speed
+from tests.benchmarks import cost, logs, memory, report, scaling, speed
 from tests.benchmarks.figures import machine
 from tests.support import everything
 from tests.support.mailhost import MailHost
 
 # With a mail host, which takes a while to start, and without.
 ON_A_HOST = {"cost": cost.measure, "memory": memory.measure, "scaling": scaling.measure, "speed": speed.measure}
-ALONE = {"logs": logs.measure}
+ALONE = {"logs": logs.measure, "report": report.measure}
 PARTS = [*ON_A_HOST, *ALONE]
 
 

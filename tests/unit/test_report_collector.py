@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -99,6 +100,17 @@ def test_it_asks_at_once_when_the_clock_was_set(tmp_path: Path, clock: Clock, ju
     list(it.collect())
     clock.goes_on(30)
     list(it.collect())
+    assert len(clock.requests) == 2
+
+
+def test_it_asks_at_once_when_somebody_else_has_sent_it(tmp_path: Path, clock: Clock) -> None:
+    it = collector(tmp_path, f"{EMAIL}state_directory: {tmp_path}")
+    for _ in range(3):
+        list(it.collect())
+        (tmp_path / "report").mkdir(exist_ok=True)
+        (tmp_path / "report/state.json").touch()
+        os.utime(tmp_path / "report/state.json", (1, 1))
+        clock.goes_on(30)
     assert len(clock.requests) == 2
 
 

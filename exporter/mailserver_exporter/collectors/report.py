@@ -59,6 +59,8 @@ class ReportCollector(Collector):
         self._hold = float("-inf")
         self._asked: tuple[float, float] | None = None
         self._text: str | None = None
+        self._file = context.config.state_directory / "report" / "state.json"
+        self._stamp = 0
 
     def detect(self) -> Detection:
         """Found where there is a server to send it through."""
@@ -82,7 +84,10 @@ class ReportCollector(Collector):
         if self._asked is None or self._failure is not None:
             return True
         then, monotonic_then = self._asked
-        return now >= self._answer["look"] or abs((now - then) - (monotonic - monotonic_then)) > _DRIFT_SECONDS
+        if abs((now - then) - (monotonic - monotonic_then)) > _DRIFT_SECONDS:
+            return True
+        # Somebody else may have sent it.
+        return now >= self._answer["look"] or _stamp(self._file) != self._stamp
 
     def _ask(self) -> None:
         # Whoever has just begun comes with settings that may be better than those that failed.
@@ -102,7 +107,7 @@ class ReportCollector(Collector):
             return
         self._failure, self._failures = None, 0
         self._tell(answer)
-        self._answer = answer
+        self._answer, self._stamp = answer, _stamp(self._file)
 
     def _configuration(self) -> dict[str, Any]:
         """Return the text of the configuration as it was when we began: the file may have become another one since."""
@@ -181,6 +186,13 @@ class ReportCollector(Collector):
 def _read(file: Path) -> str:
     with file.open(encoding="utf-8", errors="replace") as opened:
         return opened.read(_MAX_CONFIG)
+
+
+def _stamp(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _reason(letter: dict[str, Any]) -> str:
