@@ -13,6 +13,8 @@ _BY_NAME: Mapping[str, str] = {
     "MailBounceRatioHigh": "mail",
     "MailDeferralRatioHigh": "mail",
     "MailRefusedByOthers": "mail",
+    # A container tells of what else it does; whether what it serves is there is the services' subject.
+    "ServiceDown": "services",
 }
 _BY_COLLECTOR: Mapping[str, str] = {
     "": "errors",

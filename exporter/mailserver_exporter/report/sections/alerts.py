@@ -29,7 +29,7 @@ _FEWEST_STEPS, _MOST_STEPS = 24, 720
 # All series together, in a process that has little memory.
 _MOST_POINTS = 50_000
 _MOST_PAST = 10
-_NOT_KEYS = ("alertname", "alertstate", "severity", "instance", "collector", "job")
+_NOT_KEYS = ("alertname", "alertstate", "severity", "instance", "collector", "job", "mail_stack")
 _STATES: Mapping[str, State] = {"critical": "critical", "warning": "warning", "info": "info"}
 _ORDER = ("critical", "warning", "info")
 
