@@ -461,6 +461,7 @@ GERMAN: dict[str, str] = {
     "Prometheus at {url} has measured nothing of {host} in this time": "Prometheus unter {url} hat in dieser Zeit "
     "nichts von {host} gemessen",
     "Prometheus could not be asked: {error}": "Prometheus konnte nicht gefragt werden: {error}",
+    "The alert log cannot be read: {error}": "Das Alarm-Log kann nicht gelesen werden: {error}",
     "The report before this one could not be sent: {error}": "Der Bericht davor konnte nicht verschickt werden: "
     "{error}",
     "A fault in this program keeps back what is known of {subject}: {error}": "Ein Fehler in diesem Programm hält "

@@ -127,8 +127,7 @@ class _Gathering:
             return exporter.own_knowledge(order.config, order.host, self._left())
         if part is alerts:
             facts = self._asked(part)
-            told = alert_history.episodes(order.config.alert_log_file, order.config.alert_log, period.start, period.end)
-            return alerts.merge(facts, told, order.instance, period)
+            return alerts.merge(facts, self._episodes(), order.instance, period)
         if part is security:
             facts = self._asked(part)
             found = networks.worst(order.config, order.host, period.start, period.end, seconds=self._left())
@@ -136,6 +135,14 @@ class _Gathering:
                 return security.Facts(Counts.none(period), networks=found) if found.networks else None
             return replace(facts, networks=found)
         return part.measure(self._prometheus)
+
+    def _episodes(self) -> tuple[alert_history.Episode, ...]:
+        config, period = self._order.config, self._order.period
+        try:
+            return alert_history.episodes(config.alert_log_file, config.alert_log, period.start, period.end)
+        except OSError as error:
+            self._tell(self._say("The alert log cannot be read: {error}", error=error))
+            return ()
 
     def _asked(self, part: Any) -> Any:
         """Return what Prometheus knows of a part that others know of, too."""
