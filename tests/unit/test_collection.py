@@ -174,6 +174,22 @@ def test_the_scrape_ends_within_its_budget_when_many_collectors_hang(
     hanging.release.set()
 
 
+def test_what_has_to_run_unasked_begins_before_the_first_scrape(tmp_path: Path) -> None:
+    unasked, usual, off = (
+        Fake(name, tmp_path, schedule=Schedule(every=0.05, deadline=1), enabled=enabled)
+        for name, enabled in (("unasked", None), ("usual", None), ("off", False))
+    )
+    unasked.unasked = off.unasked = True  # type: ignore[misc]
+    subject = collection(tmp_path, unasked, usual, off)
+    try:
+        subject.start()
+        wait_for("it runs again and again", lambda: unasked.runs > 2)
+        assert (usual.runs, off.runs) == (0, 0)
+        assert scrape(subject).value("mailserver_collector_success", collector="usual") == 1
+    finally:
+        subject.close()
+
+
 def test_background_results_are_shown_without_waiting_and_fail_when_they_hang(tmp_path: Path) -> None:
     fake = Fake("slow", tmp_path, schedule=Schedule(every=0.1, deadline=0.2))
     subject = collection(tmp_path, fake, Fake("good", tmp_path))
