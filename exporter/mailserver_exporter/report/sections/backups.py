@@ -14,7 +14,7 @@ from mailserver_exporter.report.prometheus import Prometheus
 
 _BACKUP = "mailserver_backup_"
 _METRICS = (
-    *("available", "count", "last_timestamp_seconds", "last_size_bytes", "median_size_bytes", "readable"),
+    *("available", "kept", "last_timestamp_seconds", "last_size_bytes", "median_size_bytes", "readable"),
     *("part_present", "last_failure_timestamp_seconds", "last_success_timestamp_seconds"),
     *("last_copy_timestamp_seconds", "last_restore_rehearsal_timestamp_seconds"),
 )
@@ -108,8 +108,8 @@ def _backup(found: Gauges, name: str, now: float) -> Backup:
     failed, succeeded = value("last_failure_timestamp_seconds") or 0, value("last_success_timestamp_seconds") or 0
     return Backup(
         name,
-        value("available") != 0 and value("count") != 0,
-        value("count"),
+        value("available") != 0 and value("kept") != 0,
+        value("kept"),
         age("last"),
         value("last_size_bytes"),
         value("median_size_bytes"),
