@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mailserver_exporter import __version__, cli
+from mailserver_exporter import __version__, cli_parser
 from mailserver_exporter.config import Config
 from mailserver_exporter.schema import read_text
 from run_stack import PORTS
@@ -121,18 +121,20 @@ def test_the_command_line_takes_what_the_readme_says(words: list[str]) -> None:
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
         try:
-            cli._parser().parse_args(words)
+            cli_parser.parser().parse_args(words)
         except SystemExit:
             pytest.fail(said.getvalue())
 
 
 def test_every_command_is_in_the_readme() -> None:
-    [known] = [action.choices for action in cli._parser()._actions if isinstance(action, argparse._SubParsersAction)]
+    [known] = [
+        action.choices for action in cli_parser.parser()._actions if isinstance(action, argparse._SubParsersAction)
+    ]
     assert set(known) <= {words[0] for words in CALLS if words}
 
 
 def test_flags_that_are_named_exist() -> None:
-    parsers = [cli._parser()]
+    parsers = [cli_parser.parser()]
     for action in parsers[0]._actions:
         if isinstance(action, argparse._SubParsersAction):
             parsers += action.choices.values()
