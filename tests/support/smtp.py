@@ -74,6 +74,7 @@ class SmtpServer:
     implicit_tls: bool = False
     mails: list[Mail] = field(default_factory=list)
     refused: list[float] = field(default_factory=list)
+    unknown: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Make the certificate."""
@@ -132,6 +133,15 @@ class SmtpServer:
             self.refused.append(time.monotonic())
             return self._answer
         envelope.mail_from = address
+        return "250 OK"
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd looks the method up by this name
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Accept the recipient, or refuse one of those that are ``unknown``."""
+        if address in self.unknown:
+            return "550 5.1.1 no such user"
+        envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(  # noqa: N802 - aiosmtpd looks the method up by this name

@@ -94,7 +94,9 @@ class Watchers(Scope):
                 "ca_file": str(self.smtp.ca_file),
             },
         }
-        return yaml.safe_dump({"hostname": INSTANCE, **self._settings, "notifications": notifications})
+        report = {**self._settings.pop("report", {}), "prometheus_url": self.prometheus_url}
+        settings = {**self._settings, "notifications": notifications, "report": report}
+        return yaml.safe_dump({"hostname": INSTANCE, **settings})
 
     def render(self) -> None:
         """Write Alertmanager's and Prometheus' files as an admin would."""
