@@ -41,7 +41,10 @@ def send(name: str, request: object, seconds: float) -> Any:
     if process.returncode:
         last = complaint.decode(errors="replace").strip().rpartition("\n")[2]
         raise SourceError(f"{name}: the process ended with status {process.returncode}: {last or 'it said nothing'}")
-    reply = json.loads(answer)
+    try:
+        reply = json.loads(answer)
+    except ValueError as error:
+        raise SourceError(f"{name}: the process ended without an answer") from error
     if "error" in reply:
         raise SourceError(reply["error"], remedy=reply["remedy"])
     return reply["answer"]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
-from datetime import timezone, tzinfo
+import struct
+from datetime import datetime, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 from mailserver_exporter.host import Host
+from mailserver_exporter.sources import SourceError, files
 
+# The largest has 4 KB.
+_MAX_BYTES = 1 << 20
 _NAME = re.compile(r":?([A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+){0,3})")
 
 
@@ -26,9 +31,22 @@ def own_zone(host: Host) -> tzinfo:
     return _read(host, "/etc/localtime") or timezone.utc
 
 
+def read(path: str, name: str | None = None) -> ZoneInfo:
+    """Return the zone of a file, tzfile(5), called ``name``. Raises OSError, SourceError, and ValueError for damage."""
+    data = files.read(path, _MAX_BYTES)
+    try:
+        # Without an end of line zoneinfo reads what was cut for ever.
+        zone = ZoneInfo.from_file(io.BytesIO(data + b"\n"), name)
+        # What is wrong in it may be found only when it is used.
+        for month in range(12 * 12):
+            datetime(2026 + month // 12, month % 12 + 1, 1, tzinfo=timezone.utc).astimezone(zone).utcoffset()
+    except (struct.error, AssertionError, LookupError, OverflowError) as error:
+        raise ValueError(f"{path} is no time zone: {error}") from error
+    return zone
+
+
 def _read(host: Host, path: str) -> tzinfo | None:
     try:
-        with open(host.path(path), "rb") as file:
-            return ZoneInfo.from_file(file)
-    except (OSError, ValueError):
+        return read(host.path(path))
+    except (OSError, ValueError, SourceError):
         return None  # what is missing or damaged is UTC to every other program, too

@@ -91,7 +91,7 @@ def _understood(settings: Telegram, answer: https.Answer, token: str) -> Answer:
     try:
         told = json.loads(answer.body)
         said = "" if told["ok"] is True else f"{int(told['error_code'])} {told['description']}"
-    except (ValueError, LookupError, TypeError, RecursionError):
+    except (ValueError, LookupError, TypeError, OverflowError, RecursionError):
         said = f"what answers at {settings.api_url} is not Telegram (HTTP status {answer.status})"
         remedy = "is notifications.telegram.api_url right? a proxy or a login page of the network may answer instead"
         return Answer(False, said, remedy, retry=True)

@@ -105,3 +105,11 @@ def test_times_are_shown_in_the_readers_zone() -> None:
 
 def test_what_is_filled_in_never_counts_as_a_text() -> None:
     assert ENGLISH("{name} is gone", name="{name}{0}") == "{name}{0} is gone"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 1e308, -1e308, 2.0**63, 253402300800.0])
+def test_a_figure_beyond_all_measure_is_short_and_no_error(value: float) -> None:
+    for say in (ENGLISH, BERLIN):
+        for text in (say.number(value), say.percent(value), say.bytes(value), say.duration(value), say.moment(value)):
+            assert 0 < len(text) < 30
+    assert ENGLISH.moment(value) == NONE

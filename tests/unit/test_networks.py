@@ -345,6 +345,23 @@ def test_when_the_time_is_up_the_newest_has_been_read(tmp_path: Path) -> None:
     ]
 
 
+def test_a_file_without_an_end_of_line_is_read_no_longer_than_there_is_time(tmp_path: Path) -> None:
+    path = tmp_path / "mail.log"
+    with path.open("wb") as file:
+        file.truncate(64 << 30)
+    asked = span(0.2)
+    began = time.monotonic()
+    assert list(PastFiles("mail.log", str(path), timezone.utc).past(asked, re.compile(b"").search)) == []
+    assert time.monotonic() - began < 20
+    [problem] = asked.problems
+    assert "too large to be read in time" in problem
+
+
+@pytest.mark.parametrize("modified", [-1e12, 1e12, 1e18, float("inf")])
+def test_a_file_of_any_age_gives_its_lines_a_year(modified: float) -> None:
+    assert Clock(timezone.utc, modified).of(b"Nov 22 03:00:00 mail sshd[1]: x") is not None
+
+
 def test_an_old_file_of_any_size_costs_one_block(tmp_path: Path) -> None:
     old = b"".join(lines(200_000, NOW - timedelta(days=30), NOW - timedelta(days=2)))
     write(tmp_path / "mail.log", old + b"".join(lines(10, START)), NOW)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import time
@@ -177,3 +178,21 @@ def test_each_attempt_is_logged_once(tmp_path: Path, clock: Clock, caplog: pytes
         list(it.collect())
         clock.goes_on(900)
     assert caplog.messages == ["report: not sent, attempt 2: 535 no"]
+
+
+def test_a_process_that_cannot_even_begin_is_told_and_tried_again(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = collector(tmp_path)
+    with monkeypatch.context() as without_memory:
+
+        def fail(*_: object) -> None:
+            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+        without_memory.setattr(errand, "send", fail)
+        for _ in range(3):
+            with pytest.raises(OSError, match="memory"):
+                it.collect()
+            clock.goes_on(10)
+    clock.goes_on(600)
+    assert values(list(it.collect()))["mailserver_report_success"] == 1

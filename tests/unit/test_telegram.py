@@ -138,6 +138,7 @@ def at(settings: Telegram, port: int, scheme: str = "http") -> Telegram:
         b"[]",
         b'{"ok": "yes"}',
         b'{"ok": false, "error_code": "x", "description": 1}',
+        b'{"ok": false, "error_code": 1e999, "description": 1}',
         b"[" * 50_000,
     ],
 )

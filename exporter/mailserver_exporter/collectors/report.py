@@ -53,7 +53,7 @@ class ReportCollector(Collector):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._answer: dict[str, Any] = {}
-        self._failure: SourceError | None = None
+        self._failure: SourceError | OSError | None = None
         self._failures = 0
         # On the monotonic clock, and what the other one then said.
         self._hold = float("-inf")
@@ -100,7 +100,8 @@ class ReportCollector(Collector):
         self._asked = time.time(), time.monotonic()
         try:
             answer = errand.send("report", request, _ERRAND_SECONDS)
-        except SourceError as error:
+        except (SourceError, OSError) as error:
+            # No process can be had where memory or processes have run out.
             self._failure = error
             self._hold = time.monotonic() + _PAUSES[min(self._failures, len(_PAUSES) - 1)]
             self._failures += 1

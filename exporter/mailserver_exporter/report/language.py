@@ -14,6 +14,8 @@ from mailserver_exporter.report.german import GERMAN
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SPACE = "\N{NO-BREAK SPACE}"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+# What is more than 3000 years is no length of time, nor a date.
+_ENDLESS = 1e11
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 NONE = "–"  # noqa: RUF001 - where there is no number
 
@@ -72,7 +74,7 @@ class Language:
 
     def duration(self, seconds: float | None) -> str:
         """Return a length of time in its two largest units: 45 s, 12 min, 3 h 20 min, 4 d 2 h."""
-        if seconds is None or not math.isfinite(seconds):
+        if seconds is None or not abs(seconds) < _ENDLESS:
             return NONE
         sign, left = ("-" if seconds < 0 else ""), round(abs(seconds))
         day = "T" if self.name == "de" else "d"
@@ -89,6 +91,8 @@ class Language:
 
     def moment(self, epoch: float) -> str:
         """Return a time of day with its date: 22 Nov 14:05."""
+        if not 0 <= epoch < _ENDLESS:
+            return NONE
         at = datetime.fromtimestamp(epoch, self.zone)
         return f"{self.day(at)} {at:%H:%M}"
 

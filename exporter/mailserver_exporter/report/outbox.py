@@ -16,15 +16,18 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from mailserver_exporter import state_files
+from mailserver_exporter.report import stored
 from mailserver_exporter.report.schedule import Done
 
 _MAX_BYTES = 1_000_000
+_MESSAGE_ID = re.compile(r"<[!-~]{1,900}>")
 _MAX_MESSAGE = 32_000_000
 # What passes by itself is tried again soon; what somebody has to mend, such as a wrong password, more slowly, for a
 # provider locks out who comes too often.
@@ -101,17 +104,12 @@ class State:
     def decode(cls, data: Any) -> State:
         """Return what ``encode`` has made; raises ValueError for what it has not."""
         try:
-            letter = data["letter"]
-            done = data["done"]
-            return cls(
-                **{
-                    **data,
-                    "done": Done(str(done["schedule"]), tuple(map(float, done["times"]))),
-                    "letter": letter and Letter(**{**letter, "accepted": tuple(map(str, letter["accepted"]))}),
-                }
-            )
+            state = stored.read(cls, data)
         except (LookupError, TypeError, AttributeError) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from error
+        if state.letter is not None and not _MESSAGE_ID.fullmatch(state.letter.message_id):
+            raise ValueError("message_id is none")
+        return state
 
 
 class DamagedError(Exception):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from datetime import tzinfo
-from zoneinfo import ZoneInfo
 
 from mailserver_exporter.host import Host
-from mailserver_exporter.host_zone import host_zone
+from mailserver_exporter.host_zone import host_zone, read
 from mailserver_exporter.sources import SourceError
 
 _ZONES = "/usr/share/zoneinfo"
@@ -23,8 +22,7 @@ def find(host: Host, name: str | None) -> tuple[tzinfo, str]:
         return host_zone(host), os.environ.get("TZ") or file.rpartition("zoneinfo/")[2]
     for place in (f"{_ZONES}/{name}", host.path(f"{_ZONES}/{name}")):
         try:
-            with open(place, "rb") as file_of_zone:
-                return ZoneInfo.from_file(file_of_zone, name), name
-        except (OSError, ValueError):
+            return read(place, name), name
+        except (OSError, ValueError, SourceError):
             continue
     raise SourceError(f"there is no time zone {name}", remedy="apt-get install tzdata, or see report.time_zone")

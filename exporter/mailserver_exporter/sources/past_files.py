@@ -60,6 +60,7 @@ class PastFiles:
     def _backwards(self, file: IO[bytes], clock: Clock, span: Span, wanted: Wanted) -> Iterator[Line]:
         """Read blocks from the end, until they are older than what is asked for."""
         end, head = os.fstat(file.fileno()).st_size, b""
+        oldest: float | None = None
         while end > 0:
             size = min(_BLOCK, end)
             data = os.pread(file.fileno(), size, end - size) + head
@@ -67,11 +68,15 @@ class PastFiles:
             # What the block begins with is the end of a line whose beginning comes next.
             head, newline, data = data.partition(b"\n") if end else (b"", b"", data)
             if not newline and end:
+                # No line is so long: what has no end of one may be endless.
                 head = head[-MAX_LINE - 1 :]
+                if span.time_is_up():
+                    span.too_large(self._name, oldest)
+                    return
                 continue
             lines = data.split(b"\n")
             yield from chosen(lines, clock, span, wanted)
-            oldest = next((at for at in map(clock.of, lines[:100]) if at is not None), None)
+            oldest = next((at for at in map(clock.of, lines[:100]) if at is not None), oldest)
             if oldest is not None and oldest < span.start - _DISORDER:
                 return
             if end and span.time_is_up():

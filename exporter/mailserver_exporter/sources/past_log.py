@@ -18,6 +18,8 @@ from mailserver_exporter.sources.log_source import MAX_LINE
 
 _DAY = 86400
 _REMEMBERED = 4096
+# The year 5138: a file may claim to be written later than any calendar goes.
+_LATEST = 1e11
 _MONTHS = {name: number for number, name in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
 
 Wanted = Callable[[bytes], object]
@@ -96,7 +98,7 @@ class Clock:
             hour, minute, second = int(stamp[7:9]), int(stamp[10:12]), int(stamp[13:15])
         except (ValueError, KeyError, OverflowError):
             return None
-        latest = datetime.fromtimestamp(self._newest, timezone.utc) + timedelta(days=1)
+        latest = datetime.fromtimestamp(min(max(self._newest, 0.0), _LATEST), timezone.utc) + timedelta(days=1)
         # The 29th of February may be four years back.
         for year in range(latest.year + 1, latest.year - 5, -1):
             try:
