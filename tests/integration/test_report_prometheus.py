@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import http.server
 import math
 import socket
@@ -14,7 +16,8 @@ from datetime import datetime, timezone
 import pytest
 
 from mailserver_exporter.report.period import Period
-from mailserver_exporter.report.prometheus import Compared, Prometheus, PrometheusError
+from mailserver_exporter.report.prometheus import Compared, Prometheus, PrometheusError, without_password
+from tests.support.listeners import listener
 from tests.support.processes import free_port
 from tests.support.recorded import DAY, END, anywhere, metric
 from tests.support.tools import RELEASES
@@ -185,6 +188,13 @@ def saying(body: bytes, status: int = 200) -> Answer:
         (b"\xff\xfe\x00", 200, "does not answer as it should"),
         (b"[" * 100_000, 200, "does not answer as it should"),
         (b"", 200, "does not answer as it should"),
+        (b'{"status": "success", "data": {"resultType": "vector", "result": []}}'[:-9], 302, "answers 302"),
+        (
+            b'{"status": "success", "data": {"resultType": "vector", "result": [{"metric": {}, "value": [1, 1%s]}]}}'
+            % (b"0" * 400),
+            200,
+            "is no Prometheus",
+        ),
     ],
 )
 def test_somebody_else_answers(body: bytes, status: int, complaint: str) -> None:
@@ -240,3 +250,65 @@ def test_an_answer_that_breaks_off() -> None:
 def test_a_proxy_of_the_environment_is_not_asked(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
     assert Prometheus(url, OURS, PERIOD).value("load{$host}") == 1
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 500 Oh\r\n", b"HTTP/1.1 500 Oh\r\nContent-Length: 9999\r\n\r\n", b""])
+def test_a_drip_ends_wherever_it_is(head: bytes) -> None:
+    """In the status, in the header, in the text of an error."""
+
+    def drip(connection: socket.socket, _: threading.Event) -> None:
+        connection.sendall(head)
+        end = time.monotonic() + 20
+        with contextlib.suppress(OSError):
+            while time.monotonic() < end:
+                connection.sendall(b"x")
+                time.sleep(0.05)
+
+    with listener(drip) as port:
+        began = time.monotonic()
+        with pytest.raises(PrometheusError, match="timed out"):
+            Prometheus(f"http://127.0.0.1:{port}", OURS, PERIOD, seconds=0.6).vector("up")
+        assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1:{port}/", "http://127.0.0.1:{port}/"])
+def test_nobody_sends_us_elsewhere(target: str) -> None:
+    called = []
+    with listener(lambda *arguments: called.append(arguments)) as port:
+
+        def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
+            handler.send_response(302)
+            handler.send_header("Location", target.format(port=port))
+            handler.end_headers()
+
+        with answering(answer) as url, pytest.raises(PrometheusError, match="answers 302"):
+            Prometheus(url, OURS, PERIOD).vector("up")
+    assert not called
+
+
+def test_a_long_complaint_is_cut() -> None:
+    body = b'{"status": "error", "error": "%s"}' % (b"x" * 1_000_000)
+    with answering(saying(body, 400)) as url, pytest.raises(PrometheusError) as raised:
+        Prometheus(url, OURS, PERIOD).vector("up")
+    assert len(str(raised.value)) < 500
+
+
+def test_the_password_of_the_url_is_given_to_prometheus_and_told_to_nobody() -> None:
+    heard = []
+
+    def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
+        heard.append(handler.headers["Authorization"])
+        saying(b"<html>", 401)(handler)
+
+    with answering(answer) as url:
+        given = url.replace("://", "://us:s%40cret@")
+        with pytest.raises(PrometheusError) as raised:
+            Prometheus(given, OURS, PERIOD).vector("up")
+    assert heard == [f"Basic {base64.b64encode(b'us:s@cret').decode()}"]
+    assert f"{url} answers 401" in str(raised.value)
+    assert "cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("url", ["http://u:p@h:1", "http://u:p@p@h:1", "http://u:p/p@h:1", "http://h:1"])
+def test_no_password_is_shown_however_it_was_written(url: str) -> None:
+    assert without_password(url) == "http://h:1"

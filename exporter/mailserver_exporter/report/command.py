@@ -15,6 +15,7 @@ from mailserver_exporter.report import message, ordering, run, zone
 from mailserver_exporter.report.delivery import Standing
 from mailserver_exporter.report.model import Report
 from mailserver_exporter.report.period import Period
+from mailserver_exporter.report.prometheus import without_password
 from mailserver_exporter.settings.notifications import Email
 from mailserver_exporter.settings.report import Language
 
@@ -104,7 +105,7 @@ def send_if_due(config: Config, host: Host, tell: Tell) -> Result:
 
 
 def _made(order: run.Order, tell: Tell) -> Report:
-    tell(f"asking Prometheus at {order.prometheus_url} about {order.instance}")
+    tell(f"asking Prometheus at {without_password(order.prometheus_url)} about {order.instance}")
     return run.make(order)
 
 

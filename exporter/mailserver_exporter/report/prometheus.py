@@ -10,15 +10,15 @@ from __future__ import annotations
 import http.client
 import json
 import math
+import re
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from mailserver_exporter.report.period import Period
+from mailserver_exporter.sources import https
 
 T = TypeVar("T")
 
@@ -28,6 +28,7 @@ _ALL_SECONDS = 14.0
 # Of numbers it makes ten times as much memory.
 _MAX_BYTES = 4_000_000
 _COVERED = 0.75
+_MAX_SAID = 300
 
 
 class PrometheusError(Exception):
@@ -67,13 +68,13 @@ class Prometheus:
     """
 
     def __init__(self, url: str, instance: str, period: Period, seconds: float = _ALL_SECONDS) -> None:
-        self.url = url.rstrip("/")
+        self.url = without_password(url).rstrip("/")
         self.instance = instance
         self.period = period
         self._deadline = time.monotonic() + seconds
         self._measured: dict[float, float | None] = {}
-        # Not through a proxy of the environment: it is on this machine or beside it.
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        # With the password, where it has one: not for others to read.
+        self._api = f"{url.rstrip('/')}/api/v1"
 
     def vector(self, query: str, at: float | None = None) -> list[Sample]:
         """Return the series at a time, the end of the period unless told; NaN is left out, infinity is not."""
@@ -147,46 +148,42 @@ class Prometheus:
         written = query.replace("$host", matcher).replace("$period", _length(self.period.seconds))
         timeout = min(left, _QUERY_SECONDS)
         form = urllib.parse.urlencode({"query": written, "timeout": f"{timeout:.1f}", **parameters}).encode()
-        answer = self._post(f"{self.url}/api/v1/{path}", form, timeout)
+        answer = self._post(f"{self._api}/{path}", form, timeout)
         return self._understood(lambda: _result(answer, kind, written))
 
     def _post(self, url: str, form: bytes, timeout: float) -> Any:
         try:
-            with self._opener.open(urllib.request.Request(url, form), timeout=timeout) as reply:  # noqa: S310 - the configuration demands http or https
-                return json.loads(self._read(reply, time.monotonic() + timeout))
-        except urllib.error.HTTPError as error:
+            # No redirect is followed: what is asked is for who was named only.
+            answer = https.post(url, form, "application/x-www-form-urlencoded", timeout, _MAX_BYTES + 1)
+            if len(answer.body) > _MAX_BYTES:
+                raise ValueError(f"it says more than {_MAX_BYTES // 1_000_000} MB")  # noqa: TRY301 - told as the others
+        except TimeoutError as error:
+            raise PrometheusError(f"{self.url} does not answer as it should: timed out") from error
+        except (http.client.HTTPException, OSError, ValueError) as error:
+            raise PrometheusError(f"{self.url} does not answer as it should: {str(error)[:_MAX_SAID]}") from error
+        try:
             # Prometheus explains in JSON what it refuses, with status 400, 422 or 503.
-            with error:
-                said = error.read(_MAX_BYTES)
-            try:
-                return json.loads(said)
-            except ValueError:
-                raise PrometheusError(f"{self.url} answers {error.code} {error.reason}") from error
-        except (http.client.HTTPException, OSError, ValueError, RecursionError) as error:
-            reason = getattr(error, "reason", None) or error
-            raise PrometheusError(f"{self.url} does not answer as it should: {reason}") from error
-
-    def _read(self, reply: Any, end: float) -> bytes:
-        """Read an answer that may be endless, or come byte by byte."""
-        answer = b""
-        while part := reply.read1(1 << 16):
-            answer += part
-            if len(answer) > _MAX_BYTES:
-                raise ValueError(f"it says more than {_MAX_BYTES // 1_000_000} MB")
-            if time.monotonic() > end:
-                raise TimeoutError("timed out")
-        return answer
+            return json.loads(answer.body)
+        except (ValueError, RecursionError) as error:
+            if answer.status // 100 == 2:
+                raise PrometheusError(f"{self.url} does not answer as it should: {error}") from error
+            raise PrometheusError(f"{self.url} answers {answer.status} {answer.reason[:_MAX_SAID]}") from error
 
     def _understood(self, read: Callable[[], T]) -> T:
         try:
             return read()
-        except (LookupError, TypeError, AttributeError, ValueError) as error:
+        except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise PrometheusError(f"what answers at {self.url} is no Prometheus") from error
+
+
+def without_password(url: str) -> str:
+    """Return a URL as it may be shown: without user name and password."""
+    return re.sub(r"^(\w+://).*@", r"\1", url)
 
 
 def _result(answer: Any, kind: str, query: str) -> list[dict[str, Any]]:
     if answer["status"] != "success":
-        raise PrometheusError(f"Prometheus refuses {query}: {answer['error']}")
+        raise PrometheusError(f"Prometheus refuses {query}: {str(answer['error'])[:_MAX_SAID]}")
     if answer["data"]["resultType"] != kind:
         raise TypeError
     result: list[dict[str, Any]] = answer["data"]["result"]

@@ -98,8 +98,11 @@ class _Gathering:
             if self._prometheus.measured() is not None:
                 return True
             text = "Prometheus at {url} has measured nothing of {host} in this time"
-            self._tell(self._say(text, url=order.prometheus_url, host=order.instance))
+            self._tell(self._say(text, url=self._prometheus.url, host=order.instance))
         except PrometheusError as error:
+            self._tell_of(error)
+        except Exception as error:
+            log.exception("Prometheus could not be understood")
             self._tell_of(error)
         return False
 
@@ -155,8 +158,9 @@ class _Gathering:
     def _left(self) -> float:
         return max(1.0, min(_OTHERS_SECONDS, self._end - time.monotonic()))
 
-    def _tell_of(self, error: PrometheusError) -> None:
-        self._tell(self._say("Prometheus could not be asked: {error}", error=error))
+    def _tell_of(self, error: Exception) -> None:
+        said = str(error) if isinstance(error, PrometheusError) else _in_words(error)
+        self._tell(self._say("Prometheus could not be asked: {error}", error=said))
 
     def _tell(self, problem: str) -> None:
         if problem not in self.problems:
