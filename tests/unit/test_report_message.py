@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import email.policy
+import os
 import re
+from dataclasses import replace
 from datetime import date
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -143,3 +145,41 @@ def test_the_report_is_written_to_files_for_a_look(tmp_path: Path) -> None:
     assert names == {"report.html", "report.txt", "report.eml", "host-cpu.png", "filesystems.png", "mail.png"}
     html = (tmp_path / "new" / "report.html").read_text(encoding="utf-8")
     assert re.findall(r'<img src="([^"]+)"', html) == ["host-cpu.png", "filesystems.png", "mail.png"]
+
+
+def test_a_mailbox_beyond_ascii_is_written_as_rfc_6532_has_it() -> None:
+    data = built(reports.bad(), Email(to=("jürgen@bücher.example", "Ada <a@b.example>"), sender="wächter@example.org"))
+    head = data.partition(b"\r\n\r\n")[0].decode()
+    assert 'From: "mail.example.org" <wächter@example.org>' in head
+    assert "<jürgen@xn--bcher-kva.example>,\r\n" in head
+    read_back = read(data)
+    assert read_back["Subject"] == read(built(reports.bad()))["Subject"]
+    assert [part.defects for part in read_back.walk() if part.defects] == []
+    assert max(map(len, data.split(b"\r\n"))) <= 998
+
+
+def test_a_text_that_looks_encoded_is_not_decoded() -> None:
+    forged = "=?utf-8?q?All_is_well?="
+    settings = Email(to=("a@example.org",), sender=f"{forged} <b@example.org>")
+    read_back = read(built(replace(reports.good(), subject=forged), settings))
+    assert read_back["Subject"] == forged
+    assert b"=?utf-8?q?All_is_well?=" not in built(replace(reports.good(), subject=forged)).partition(b"\r\n\r\n")[0]
+
+
+def test_files_are_not_written_through_what_others_have_put_there(tmp_path: Path) -> None:
+    folder, precious = tmp_path / "output", tmp_path / "precious"
+    folder.mkdir()
+    precious.write_text("mine")
+    for name in ("report.html", "report.eml"):
+        (folder / name).symlink_to(precious)
+    (folder / "report.txt").symlink_to(tmp_path / "new")
+    os.mkfifo(folder / "load.png")
+    for chart in (chart for section in reports.bad().sections for chart in section.charts):
+        (folder / f"{chart.name}.png").unlink(missing_ok=True)
+        os.mkfifo(folder / f"{chart.name}.png")
+    for _ in range(2):
+        message.files(reports.bad(), folder, b"mail")
+    assert precious.read_text() == "mine"
+    assert not (tmp_path / "new").exists()
+    assert (folder / "report.eml").read_bytes() == b"mail"
+    assert all(not file.is_symlink() and file.stat().st_size for file in folder.iterdir() if file.name != "load.png")

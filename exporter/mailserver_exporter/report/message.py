@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from email.header import Header
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime, parseaddr
 from pathlib import Path
 
@@ -41,10 +41,13 @@ def build(report: Report, settings: Email, message_id: str, date: datetime) -> b
     domain = message_id.rpartition("@")[2].rstrip(">")
     report = html.fitted(report)
     names = {chart.name: f"{chart.name}.{_digest(message_id)[:16]}@{domain}" for chart in _charts(report)}
-    message = EmailMessage(policy=SMTP)
+    addresses = [_address(settings.sender, report.host), *map(_address, settings.to)]
+    # RFC 6532, for who has an address beyond ASCII; all others get what every server takes.
+    policy = SMTP if all(map(str.isascii, addresses)) else SMTPUTF8
+    message = EmailMessage(policy=policy)
     # Folded and encoded by us: before Python 3.13 its own way loses spaces between two encoded words.
-    message.set_raw("From", _address(settings.sender, report.host))
-    message.set_raw("To", ",\n ".join(_address(to) for to in settings.to))
+    message.set_raw("From", addresses[0])
+    message.set_raw("To", ",\n ".join(addresses[1:]))
     message.set_raw("Subject", _encoded(report.subject, len("Subject: ")))
     message["Date"] = format_datetime(date)
     message["Message-ID"] = message_id
@@ -65,7 +68,7 @@ def build(report: Report, settings: Email, message_id: str, date: datetime) -> b
     for number, part in enumerate(part for part in message.walk() if part.is_multipart()):
         # "=_" is found in neither base64 nor quoted-printable.
         part.set_boundary(f"=_{number}_{_digest(message_id)[:24]}")
-    return message.as_bytes(policy=SMTP.clone(max_line_length=900))
+    return message.as_bytes(policy=policy.clone(max_line_length=900))
 
 
 def files(report: Report, directory: Path, message: bytes | None = None) -> None:
@@ -74,12 +77,19 @@ def files(report: Report, directory: Path, message: bytes | None = None) -> None
     report = html.fitted(report)
     pictures = _pictures(report)
     for name, picture in pictures.items():
-        (directory / f"{name}.png").write_bytes(picture)
+        _write(directory / f"{name}.png", picture)
     page = html.page(report, {name: f"{name}.png" for name in pictures})
-    (directory / "report.html").write_text(page, encoding="utf-8")
-    (directory / "report.txt").write_text(plain.text(report), encoding="utf-8")
+    _write(directory / "report.html", page.encode())
+    _write(directory / "report.txt", plain.text(report).encode())
     if message is not None:
-        (directory / "report.eml").write_bytes(message)
+        _write(directory / "report.eml", message)
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Write a file, never through a link or into a pipe that somebody else has put there: root may, below /tmp."""
+    file.unlink(missing_ok=True)
+    with open(file, "xb") as output:
+        output.write(content)
 
 
 def _charts(report: Report) -> Iterator[Chart]:
@@ -113,7 +123,11 @@ def _parsed(text: str) -> tuple[str, str]:
 
 def _encoded(text: str, before: int) -> str:
     """Return a header's text, in encoded words (RFC 2047) where it needs them; ``before`` are taken in its line."""
-    return text if text.isascii() else Header(text, "utf-8", maxlinelen=75, header_name="x" * before).encode()
+    return (
+        text
+        if text.isascii() and "=?" not in text
+        else Header(text, "utf-8", maxlinelen=75, header_name="x" * before).encode()
+    )
 
 
 def _ascii(host: str) -> str:
