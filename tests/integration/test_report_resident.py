@@ -51,6 +51,18 @@ def test_it_is_sent_though_nobody_scrapes(due: Post) -> None:
     assert len(due.messages()) == 1
 
 
+def test_after_a_boot_it_waits_until_prometheus_is_ready(due: Post) -> None:
+    due.prometheus.ready = False
+    with exporter(due) as running:
+        assert isinstance(running, Exporter)
+        found = wait_for("it is known how things stand", lambda: ours(running), 30)
+        assert found["mailserver_report_last_attempt_timestamp_seconds"] == 0
+        assert set(due.prometheus.asked) == {"ready"}
+        due.prometheus.ready = True
+        wait_for("the report is sent", lambda: state(due).sent, 60)
+    assert len(due.messages()) == 1
+
+
 def test_its_metrics_are_there_from_the_start(tmp_path: Path) -> None:
     with post(tmp_path) as place, exporter(place) as running:
         assert isinstance(running, Exporter)

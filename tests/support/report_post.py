@@ -93,6 +93,7 @@ class Post:
             "rootfs": "/",
             "send": True,
             "again": again,
+            "patient": False,
             "state": state,
         }
         process = subprocess.Popen(
@@ -192,13 +193,23 @@ class _Prometheus(http.server.ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Request)
+        self.ready = True
+        self.asked: list[str] = []
         self.url = f"http://127.0.0.1:{self.server_port}"
 
 
 class _Request(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        assert isinstance(self.server, _Prometheus)
+        assert self.path == "/-/ready"
+        self.server.asked.append("ready")
+        self.send_response(200 if self.server.ready else 503)
+        self.end_headers()
+
     def do_POST(self) -> None:
         query = self.rfile.read(int(self.headers["Content-Length"])).decode()
         assert isinstance(self.server, _Prometheus)
+        self.server.asked.append("query")
         self.server.before("prometheus")
         known = [{"metric": {}, "value": [0, "288"]}] if "count_over_time%28max%28up" in query else []
         kind = "matrix" if self.path.endswith("query_range") else "vector"

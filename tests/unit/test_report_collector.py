@@ -92,6 +92,19 @@ def test_it_asks_again_when_told_to_and_not_before(tmp_path: Path, clock: Clock)
     assert it.found() == "the next one at 2026-11-23 02:00 CET"
 
 
+def test_after_a_boot_it_waits_some_minutes_for_prometheus(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "_STARTED", clock.monotonic - 5)
+    it = collector(tmp_path)
+    clock.more = {"look": clock.time, "waiting": True}
+    for _ in range(7):
+        list(it.collect())
+        clock.goes_on(30)
+    asked = [(request["patient"], request["again"]) for request in clock.requests]
+    assert asked == [(True, True)] * 6 + [(False, True)]
+
+
 @pytest.mark.parametrize("jump", [3600.0, -3600.0, 86400.0 * 4000])
 def test_it_asks_at_once_when_the_clock_was_set(tmp_path: Path, clock: Clock, jump: float) -> None:
     it = collector(tmp_path)

@@ -23,6 +23,9 @@ _ERRAND_SECONDS = 120.0
 _PAUSES = (60.0, 300.0, 900.0, 3600.0)
 # So far a clock may drift from the monotonic one between two rounds before it counts as put forward or back.
 _DRIFT_SECONDS = 20.0
+# So long after our start a Prometheus that starts with us, such as after a boot, may take to read what it keeps.
+_PATIENCE_SECONDS = 180.0
+_STARTED = time.monotonic()
 _MAX_CONFIG = 1 << 20
 
 
@@ -94,7 +97,8 @@ class ReportCollector(Collector):
         request = {
             **self._configuration(),
             "send": self.context.expectations.remember,
-            "again": self._asked is None,
+            "again": self._asked is None or self._answer.get("waiting", False),
+            "patient": time.monotonic() - _STARTED < _PATIENCE_SECONDS,
             "state": self._answer["state"] if self._answer.get("unsaved") else None,
         }
         self._asked = time.time(), time.monotonic()

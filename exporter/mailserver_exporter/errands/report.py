@@ -1,13 +1,15 @@
 """The errand of the daily report: how do things stand, and, where it is due, write and send it.
 
-``{"config": the text of the configuration, "name": of its file, "rootfs": str, "send": bool, "again": bool, "state":
-what the newest answer said, where that could not be kept}``; the answer is a Standing. Says what is wrong with a
-configuration that cannot send anything.
+``{"config": the text of the configuration, "name": of its file, "rootfs": str, "send": bool, "again": bool,
+"patient": bool, "state": what the newest answer said, where that could not be kept}``; the answer is a Standing. Says
+what is wrong with a configuration that cannot send anything. Who is patient waits for a Prometheus that is not ready.
 """
 
 from __future__ import annotations
 
 import logging
+import time
+from dataclasses import replace
 from typing import Any
 
 from mailserver_exporter.config import Config
@@ -26,4 +28,6 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     remembered = State.decode(request["state"]) if request["state"] else None
     if not request["send"]:
         return delivery.look(remembered).encode()
+    if request["patient"] and not ordering.prometheus_is_ready(config):
+        return {**replace(delivery.look(remembered), look=time.time()).encode(), "waiting": True}
     return delivery.attend(remembered, again=request["again"]).encode()

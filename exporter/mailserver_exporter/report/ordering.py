@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import secrets
+import urllib.error
+import urllib.request
 from dataclasses import replace
 from datetime import datetime, time
 
@@ -18,11 +21,25 @@ from mailserver_exporter.settings.notifications import Email
 from mailserver_exporter.sources import SourceError
 
 _PROMETHEUS_URL = "http://127.0.0.1:9090"
+_READY_SECONDS = 3.0
 
 
 def prometheus_url(config: Config) -> str:
     """Return the URL of the configuration, else of the environment, else of this machine."""
     return config.report.prometheus_url or os.environ.get("MAILSERVER_EXPORTER_PROMETHEUS_URL") or _PROMETHEUS_URL
+
+
+def prometheus_is_ready(config: Config) -> bool:
+    """Say whether a Prometheus answers, and has read what it keeps (/-/ready, which says 503 while it has not)."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        opener.open(f"{prometheus_url(config).rstrip('/')}/-/ready", timeout=_READY_SECONDS).close()
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code != http.HTTPStatus.SERVICE_UNAVAILABLE
+    except (http.client.HTTPException, OSError, ValueError):
+        return False
+    return True
 
 
 def settings(config: Config) -> Email:
