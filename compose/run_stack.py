@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -61,13 +62,42 @@ class Stack:
             f"Prometheus    {prometheus.url}  {self._prometheus}",
             f"Alertmanager  {alertmanager.url}  {self._alertmanager}",
             f"alerts go to  {', '.join(channels)}",
+            f"daily report  {self._report()}",
             f"logs          {self._folder / 'log'}",
+            f"commands      . {shlex.quote(str(self._commands_file()))}; mailserver-exporter check --send-test",
         ]
         failing = sorted(labels["collector"] for labels, _ in self._query("mailserver_collector_success == 0"))
         if failing:
             why = "" if os.geteuid() == 0 else ", perhaps because we are not root"
             lines.append(f"not readable  {', '.join(failing)}{why}: see the status page")
         return "\n".join([*lines, "Ctrl-C stops all of it.", ""])
+
+    def _report(self) -> str:
+        email, report = self._config.notifications.email, self._config.report
+        if report.enabled is False:
+            return "switched off"
+        if email is None:
+            return "none without notifications.email"
+        zone = f" ({report.time_zone})" if report.time_zone else ""
+        return f"at {report.at}{zone} to {', '.join(report.to or email.to)}"
+
+    def _commands_file(self) -> Path:
+        """Write what the program's other commands need to know of this run, for a shell to read; return the file."""
+        variables = {**self._urls(), "STATE_DIRECTORY": os.environ["STATE_DIRECTORY"]}
+        if self._config_arguments:
+            variables["MAILSERVER_EXPORTER_CONFIG_FILE"] = str(Path(self._config_arguments[1]).resolve())
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+        lines.append(f"export PATH={shlex.quote(str(Path(EXPORTER).parent))}:$PATH")
+        file = self._folder / "environment"
+        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return file
+
+    def _urls(self) -> dict[str, str]:
+        """Return where the others listen, as the exporter's environment names it."""
+        return {
+            f"MAILSERVER_EXPORTER_{name.upper()}_URL": f"http://127.0.0.1:{self._ports[name]}"
+            for name in ("prometheus", "alertmanager")
+        }
 
     def _query(self, expression: str) -> list[tuple[dict[str, str], str]]:
         """Return (labels, value) of each series."""
@@ -93,7 +123,7 @@ class Stack:
         port = self._ports["exporter"]
         command = [EXPORTER, *self._config_arguments, "--web.listen-address", f"127.0.0.1:{port}"]
         # One arena for all threads of the C library's malloc, as in the Dockerfile: 1 MiB less.
-        environment = {"MALLOC_ARENA_MAX": "1"}
+        environment = {"MALLOC_ARENA_MAX": "1", **self._urls()}
         return Part("the exporter", command, port, self._folder / "log" / "exporter.log", environment)
 
     def _alertmanager_part(self) -> Part:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -19,6 +20,7 @@ import yaml
 
 from tests.support.bare_debian import BareMachine
 from tests.support.processes import Program, free_port, wait_for
+from tests.support.report_post import Post, post
 from tests.support.tools import ROOT
 
 LAST_LINE = "Ctrl-C stops all of it."
@@ -120,6 +122,40 @@ def test_an_alert_is_told_on_the_console_when_it_fires_and_when_it_is_over(runni
     assert requests.post(url, json=[{**alert, "startsAt": start, "endsAt": over}], timeout=5).ok
     wait_for("its end is told", lambda: "resolved  warning  Invented: here: only a test" in running.output(), 30)
     assert running.output().count("FIRING    warning  Invented") == 1
+
+
+def test_the_commands_of_another_shell_find_it_all(running: Run) -> None:
+    def sh(command: str) -> str:
+        command = f". {running.state}/environment && mailserver-exporter {command}"
+        environment = {"PATH": "/usr/bin:/bin"}
+        return subprocess.run(
+            ["/bin/sh", "-c", command], env=environment, capture_output=True, text=True, check=False, timeout=90
+        ).stdout
+
+    assert f". {running.state}/environment; mailserver-exporter check" in running.output()
+    found = {finding["subject"]: finding["state"] for finding in json.loads(sh("check --send-test --json"))}
+    subjects = ("scraped", "rules", "alerts handed on", "test alert")
+    assert {subject: found.get(subject) for subject in subjects} == dict.fromkeys(subjects, "good"), found
+    wait_for("the alert is listed", lambda: "TestAlert" in sh("alerts"), 40, pause=1)
+
+
+def test_the_daily_report_asks_the_prometheus_of_this_run(tmp_path: Path) -> None:
+    with post(tmp_path) as place:
+        settings = place.settings()
+        del settings["report"]["prometheus_url"]
+        place.make_due()
+        with Run(tmp_path / "run", config=yaml.safe_dump(settings)) as run:
+            assert "daily report  at 02:00 (Etc/UTC) to admin@example.net, second@example.net" in run.output()
+            wait_for("the report is sent", place.messages, 60)
+            own = f"http://127.0.0.1:{run.ports['prometheus']}"
+            assert f"Prometheus at {own} has measured nothing of mail.example.org" in plain(place)
+
+
+def plain(place: Post) -> str:
+    """Return the text of the report, its lines put together."""
+    body = place.messages()[0].get_body(("plain",))
+    assert body is not None
+    return " ".join(str(body.get_content()).split())
 
 
 def test_a_second_start_says_that_one_runs(running: Run) -> None:
