@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -399,6 +401,28 @@ def test_a_name_that_does_not_exist(host: str, settings: Email) -> None:
     trouble = error(submission.submit(dataclasses.replace(settings, smarthost=f"{host}:587"), MESSAGE, [TO], 30))
     assert trouble.stage == "connect"
     assert f"getent hosts {host}" in trouble.remedy
+
+
+def test_a_dns_that_hangs_is_left_in_time(settings: Email, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, over = [], threading.Event()
+
+    def hang(host: str, *_: object, **__: object) -> None:
+        asked.append(host)
+        over.wait(60)
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    began = time.monotonic()
+    try:
+        trouble = error(
+            submission.submit(dataclasses.replace(settings, smarthost="mail.invalid:587"), MESSAGE, [TO], 1)
+        )
+    finally:
+        over.set()
+    assert time.monotonic() - began < 20
+    assert asked == ["mail.invalid"]
+    assert (trouble.stage, trouble.retry) == ("connect", True)
+    assert trouble.said == "the DNS does not answer, so mail.invalid has no address"
+    assert "getent hosts mail.invalid" in trouble.remedy
 
 
 def test_a_name_that_cannot_be_one(settings: Email) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import errno
+import functools
 import io
 import os
 import socket
 import ssl
 import time
 from collections.abc import Callable
+from typing import Any
+
+from mailserver_exporter.hanging_calls import HangingCalls
 
 _CHUNK_BYTES = 16 * 1024
 # One address that does not answer shall leave time for the next: of two families, one is often broken.
@@ -119,9 +123,20 @@ class _Reader(io.RawIOBase):
         return len(data)
 
 
+def _addresses(host: str, port: int, seconds: float) -> list[Any]:
+    """Return what getaddrinfo(3) does, which has no time-out: it may wait for one server of the DNS after another."""
+    asking = {host: functools.partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)}
+    answer = HangingCalls().run(asking, seconds).get(host)
+    if answer is None:
+        raise socket.gaierror(socket.EAI_AGAIN, "the DNS does not answer in time")
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
 def connect(host: str, port: int, left: Callable[[], float], max_bytes: int) -> TimedSocket:
     """Connect to the first address of a host that answers. Raises OSError: that of the first address when none does."""
-    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = _addresses(host, port, left())
     failure: OSError | None = None
     for number, (family, kind, protocol, _, address) in enumerate(addresses):
         seconds = left() / (len(addresses) - number)
