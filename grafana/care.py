@@ -1,4 +1,4 @@
-"""The care of the host: backups, updates, units, the clock, and whether what we look at can be looked at."""
+"""The care of the host: backups, updates, units, clock, report, and whether what we look at can be looked at."""
 
 from __future__ import annotations
 
@@ -27,12 +27,14 @@ def care() -> Dashboard:
     return board(
         "care",
         "Mail server care",
-        "Backups, updates, systemd, the clock, and the sources of all this. Dashed lines are the limits of config.yml.",
+        "Backups, updates, systemd, the clock, the daily report, and the sources of all this. "
+        "Dashed lines are the limits of config.yml.",
         {
             "Backups": _backups(),
             "Updates": _updates(),
             "Units and timers": _units(),
             "Clock": _clock(),
+            "Daily report": _report(),
             "Logs": _logs(),
             "Collectors": _collectors(),
         },
@@ -190,6 +192,44 @@ def _clock() -> Panels:
         "Whether somebody keeps the clock right.",
         words=YES_IS_GOOD,
         width=8,
+    )
+
+
+def _report() -> Panels:
+    def newest(what: str) -> str:
+        return f"max by (instance) (mailserver_report_{what}{{{INSTANCE}}})"
+
+    def attempts(result: str) -> str:
+        return newest("attempts_total").replace("{", f'{{result="{result}", ', 1)
+
+    yield figures(
+        "Newest report",
+        [
+            Column("sent", newest("success"), words=YES_IS_GOOD),
+            Column("sent last", f"time() - ({newest('last_success_timestamp_seconds')} > 0)", unit="dtdurations"),
+            Column("next in", f"{newest('next_timestamp_seconds')} - time()", unit="dtdurations"),
+            Column("size", newest("size_bytes"), unit="bytes"),
+            Column("made within", newest("duration_seconds"), unit="s"),
+            Column("sent in all", attempts("sent"), unit="short"),
+            Column("failed attempts", attempts("failed"), unit="short"),
+        ],
+        {"instance": "host"},
+        "Whether all its addressees' servers have taken it; sent last is how long ago that was.",
+        width=12,
+    )
+    yield lines(
+        "Overdue",
+        [(newest("overdue_seconds"), "{{instance}}")],
+        "The time since the first report was due that has not been sent, 0 when none is waiting.",
+        unit="s",
+        limits=limit("report_overdue_seconds"),
+        width=6,
+    )
+    yield lines(
+        "Attempts to send",
+        [(f"sum by (result) (increase(mailserver_report_attempts_total{{{INSTANCE}}}[1h]))", "{{result}}")],
+        "In an hour, by how they ended. One that failed is tried again, at last once an hour.",
+        width=6,
     )
 
 
