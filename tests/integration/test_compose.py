@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import re
+import shlex
+import shutil
 import subprocess
+import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import requests
@@ -23,6 +29,7 @@ from tests.support.docker_engine import IMAGE, DockerEngine, docker_compose
 from tests.support.journald import Journald
 from tests.support.metrics import Exposition
 from tests.support.processes import answers, free_port, wait_for
+from tests.support.smtp import SmtpServer
 from tests.support.tools import ROOT
 
 # The first test that needs the stack makes its images, and a bare Debian where there is none yet; and another's Docker
@@ -30,6 +37,8 @@ from tests.support.tools import ROOT
 pytestmark = pytest.mark.timeout(900)
 
 PROJECT = "mailserver-exporter-test"
+# The folder of config.yml, in the containers.
+GIVEN = "/etc/mailserver-exporter"
 SERVICES = {"render", "exporter", "alertmanager", "prometheus"}
 # That of the tested release and sid's.
 COMPOSES = {"release": lambda: "/usr/bin/docker-compose", "sid": docker_compose}
@@ -90,13 +99,14 @@ class Stack:
         (self.config / "token").chmod(0o600)
         self.configure()
 
-    def configure(self, more: str = "") -> None:
-        token = "/etc/mailserver-exporter/token"
-        (self.config / "config.yml").write_text(
-            f"hostname: mail.example.org\n{more}"
-            f"notifications: {{telegram: {{chat_id: 1, bot_token_file: {token}, api_url: 'http://127.0.0.1:9'}}}}\n"
-            + yaml.safe_dump(self.host.settings())
-        )
+    def configure(self, more: str = "", **channels: Any) -> None:
+        telegram = {"chat_id": 1, "bot_token_file": f"{GIVEN}/token", "api_url": "http://127.0.0.1:9"}
+        settings = {"notifications": {"telegram": telegram, **channels}, **self.host.settings()}
+        (self.config / "config.yml").write_text(f"hostname: mail.example.org\n{more}{yaml.safe_dump(settings)}")
+
+    def reload(self) -> None:
+        """Let the exporter read its configuration again."""
+        requests.post(f"http://127.0.0.1:{self.ports['exporter']}/-/reload", timeout=30).raise_for_status()
 
     def compose(self, *arguments: str, which: str = "sid") -> subprocess.CompletedProcess[str]:
         return compose(COMPOSES[which](), *arguments, **self.environment)
@@ -342,6 +352,66 @@ def test_the_journal_is_read_with_the_hosts_journalctl(stack: Stack, tmp_path: P
             wait_for("all lines are counted", lambda: lines() == 100, 30, pause=0.3)
         finally:
             container.remove(force=True)
+
+
+# A report was due today, and the newest that was made is of some days ago.
+DUE = """
+import pathlib, time
+from mailserver_exporter.report import outbox, schedule
+done = schedule.Done("02:00 Europe/Berlin", (time.time() // 86400 * 86400 - 3 * 86400 + 3600,))
+outbox.Outbox(pathlib.Path("/var/lib/mailserver-exporter")).save(outbox.State(done=done))
+"""
+
+
+def test_the_daily_report_is_sent_from_within_the_containers_limits(stack: Stack, tmp_path: Path) -> None:
+    rss = stack.scrape().value("process_resident_memory_bytes")
+    with SmtpServer(tmp_path) as server:
+        shutil.copy(server.ca_file, stack.config / "smtp.pem")
+        (stack.config / "smtp-password").write_text(server.password)
+        (stack.config / "smtp-password").chmod(0o600)
+        email = {"to": ["admin@example.net"], "sender": server.username, "username": server.username}
+        email |= {
+            "smarthost": server.address,
+            "ca_file": f"{GIVEN}/smtp.pem",
+            "password_file": f"{GIVEN}/smtp-password",
+        }
+        stack.configure("report: {time_zone: Europe/Berlin, language: de}\n", email=email)
+        try:
+            stack.reload()
+            assert stack.container("exporter").exec_run(["python", "-c", DUE])[0] == 0
+            wait_for("the report is sent", lambda: server.mails, 60, pause=0.5)
+            sent = 'mailserver_report_attempts_total{result="sent"} 1.0'
+            wait_for("that is known", lambda: sent in stack.scrape().text, 60, pause=1)
+        finally:
+            stack.configure()
+            stack.reload()
+    [mail] = server.mails
+    assert mail.recipients == ("admin@example.net",)
+    hour = datetime.now(ZoneInfo("Europe/Berlin")).strftime("02:00 %Z")
+    assert hour in mail.text, mail.text
+    found = stack.scrape()
+    assert found.value("container_oom_events_total", name=stack.container("exporter").name) == 0
+    assert found.value("process_resident_memory_bytes") < rss + (2 << 20)
+
+
+def test_a_report_for_a_look_has_all_that_prometheus_knows_and_its_pictures(stack: Stack, tmp_path: Path) -> None:
+    """By the commands that the README names: nothing can be copied out of a tmpfs."""
+    readme = (ROOT / "README.md").read_text()
+    write = re.search(r"^docker compose exec exporter (mailserver-exporter report --output .*)$", readme, re.MULTILINE)
+    fetch = re.search(r"^docker compose exec -T exporter (tar .*) \| tar -x", readme, re.MULTILINE)
+    assert write
+    assert fetch
+    done = stack.container("exporter").exec_run(shlex.split(write[1]))
+    assert done.exit_code == 0, done.output
+    done = stack.container("exporter").exec_run(shlex.split(fetch[1]), demux=True)
+    assert done.exit_code == 0, done.output[1]
+    with tarfile.open(fileobj=io.BytesIO(done.output[0])) as archive:
+        archive.extractall(tmp_path)
+    report = (tmp_path / "report/report.txt").read_text()
+    assert "could not be asked" not in report, report
+    assert "Postfix" in report
+    pictures = {path.name for path in (tmp_path / "report").glob("*.png")}
+    assert {"host-cpu.png", "host-memory.png"} <= pictures
 
 
 def test_the_memory_suffices_for_all_of_this(stack: Stack) -> None:
