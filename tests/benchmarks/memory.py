@@ -11,6 +11,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -42,6 +43,7 @@ GROUPS = {
     "fail2ban": ("fail2ban",),
     "backups": ("backups",),
     "systemd, updates, clock, text files": ("systemd", "updates", "time", "textfile"),
+    "daily report": ("report",),
 }
 PROBES = ("ports", "certificates", "round trip", "DNS and blocklists")
 _ALL = "everything on"
@@ -139,7 +141,10 @@ def _errands(settings: dict[str, Any], folder: Path) -> dict[str, tuple[float, f
     """Let each collector send its errands once; return interval, peak RSS and CPU seconds of each kind."""
     (folder / "state").mkdir(parents=True)
     found: dict[str, tuple[float, float, float]] = {}
-    given = context(folder / "state", yaml.safe_dump({**settings, "state_directory": str(folder / "state")}))
+    config = folder / "config.yml"
+    config.write_text(yaml.safe_dump({**settings, "state_directory": str(folder / "state")}))
+    # The report's errand is given the file's text.
+    given = replace(context(folder / "state", config.read_text()), config_file=config)
     for kind in COLLECTORS:
         collector = kind(given)
         if kind.schedule.every is None or not collector.detect().found:
