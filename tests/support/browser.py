@@ -59,7 +59,7 @@ class Browser:
     def screenshot(self, html_file: Path, width: int, *, dark: bool = False) -> Path:
         """As ``screenshot`` of this module."""
         self._open(html_file.resolve(), width, dark=dark)
-        height = self._evaluate("Math.min(document.scrollingElement.scrollHeight, 8000)")
+        height = self._evaluate("Math.min(document.scrollingElement.scrollHeight, 30000)")
         clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
         answer = self._page("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
         picture = html_file.with_name(f"{html_file.stem}-{width}{'-dark' * dark}.png")
