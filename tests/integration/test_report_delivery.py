@@ -193,6 +193,24 @@ def test_a_state_that_cannot_be_written_does_not_keep_the_report_back_nor_send_i
     assert len(due.messages()) == 1
 
 
+def test_who_begins_again_and_again_where_nothing_can_be_kept_floods_nobody(due: Post) -> None:
+    with read_only(due.outbox.directory):
+        sent_once = due.run()
+        assert sent_once["state"]["sent"] == 1
+        for _ in range(4):
+            held = due.run(again=True, since=time.time())
+            assert "what was due before the start is not sent until that works" in held["problem"]
+            assert (held["unsaved"], held["state"]["letter"]["done"]) == (True, False)
+            # So the alert fires.
+            assert held["state"]["overdue_since"] > 0
+            assert held["look"] > time.time() + 30
+        assert len(due.messages()) == 1
+        still = due.run(state=held["state"], since=time.time())
+        assert len(due.messages()) == 1
+    assert due.run(again=True, state=still["state"], since=time.time())["state"]["sent"] == 1
+    assert len(due.messages()) == 2
+
+
 def test_a_damaged_state_is_kept_beside_and_told_and_floods_nobody(due: Post) -> None:
     due.outbox.file.write_text('{"done": 5}')
     standing = due.run()

@@ -312,3 +312,11 @@ def test_the_password_of_the_url_is_given_to_prometheus_and_told_to_nobody() -> 
 @pytest.mark.parametrize("url", ["http://u:p@h:1", "http://u:p@p@h:1", "http://u:p/p@h:1", "http://h:1"])
 def test_no_password_is_shown_however_it_was_written(url: str) -> None:
     assert without_password(url) == "http://h:1"
+
+
+@pytest.mark.parametrize(("series", "points"), [(1, 11_001), (16, 10_000)])
+def test_more_points_than_anybody_asks_for_are_refused(series: int, points: int) -> None:
+    one = b'{"metric": {}, "values": [%s]}' % b",".join([b'[1, "1"]'] * points)
+    body = b'{"status": "success", "data": {"resultType": "matrix", "result": [%s]}}' % b",".join([one] * series)
+    with answering(saying(body)) as url, pytest.raises(PrometheusError, match="more points than were asked for"):
+        Prometheus(url, OURS, PERIOD).matrix("up", 300)

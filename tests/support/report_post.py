@@ -85,7 +85,7 @@ class Post:
         newest = time.time() // DAY * DAY + 2 * 3600
         self.outbox.save(State(done=Done("02:00 Etc/UTC", (newest - 3 * DAY,))))
 
-    def begin(self, *, again: bool = False, state: Any = None) -> subprocess.Popen[bytes]:
+    def begin(self, *, again: bool = False, state: Any = None, since: float = 0.0) -> subprocess.Popen[bytes]:
         """Start the errand as the exporter does; ``again`` as one that has just been started."""
         request = {
             "config": yaml.safe_dump(self.settings()),
@@ -94,6 +94,7 @@ class Post:
             "send": True,
             "again": again,
             "patient": False,
+            "since": since,
             "state": state,
         }
         process = subprocess.Popen(
@@ -108,9 +109,9 @@ class Post:
         process.stdin = None
         return process
 
-    def run(self, *, again: bool = False, state: Any = None) -> dict[str, Any]:
+    def run(self, *, again: bool = False, state: Any = None, since: float = 0.0) -> dict[str, Any]:
         """Run the errand to its end and return what it answers."""
-        with self.begin(again=again, state=state) as process:
+        with self.begin(again=again, state=state, since=since) as process:
             try:
                 answer, complaint = process.communicate(timeout=100)
             finally:

@@ -62,6 +62,7 @@ class ReportCollector(Collector):
         self._hold = float("-inf")
         self._asked: tuple[float, float] | None = None
         self._text: str | None = None
+        self._since = time.time()
         self._file = context.config.state_directory / "report" / "state.json"
         self._stamp = 0
 
@@ -99,6 +100,7 @@ class ReportCollector(Collector):
             "send": self.context.expectations.remember,
             "again": self._asked is None or self._answer.get("waiting", False),
             "patient": time.monotonic() - _STARTED < _PATIENCE_SECONDS,
+            "since": self._since,
             "state": self._answer["state"] if self._answer.get("unsaved") else None,
         }
         self._asked = time.time(), time.monotonic()

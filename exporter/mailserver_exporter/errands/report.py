@@ -1,8 +1,9 @@
 """The errand of the daily report: how do things stand, and, where it is due, write and send it.
 
 ``{"config": the text of the configuration, "name": of its file, "rootfs": str, "send": bool, "again": bool,
-"patient": bool, "state": what the newest answer said, where that could not be kept}``; the answer is a Standing. Says
-what is wrong with a configuration that cannot send anything. Who is patient waits for a Prometheus that is not ready.
+"patient": bool, "since": Unix time, "state": what the newest answer said, where that could not be kept}``; the answer
+is a Standing. Says what is wrong with a configuration that cannot send anything. Who is patient waits for a Prometheus
+that is not ready. ``since`` is when the asker began.
 """
 
 from __future__ import annotations
@@ -30,4 +31,4 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         return delivery.look(remembered).encode()
     if request["patient"] and not ordering.prometheus_is_ready(config):
         return {**replace(delivery.look(remembered), look=time.time()).encode(), "waiting": True}
-    return delivery.attend(remembered, again=request["again"]).encode()
+    return delivery.attend(remembered, again=request["again"], since=request["since"]).encode()

@@ -83,11 +83,14 @@ class Delivery:
         self._load(remembered)
         return self._standing()
 
-    def attend(self, remembered: State | None = None, *, again: bool = False, careful: bool = False) -> Standing:
+    def attend(
+        self, remembered: State | None = None, *, again: bool = False, careful: bool = False, since: float = 0.0
+    ) -> Standing:
         """Write and send what is due; ``again`` does not wait until the next attempt is due.
 
         Where the state cannot be kept, ``careful`` raises OSError before anything is sent. Without it the caller has
-        to remember the state: what was sent must not be sent again.
+        to remember the state: what was sent must not be sent again. ``since`` is when it began to: what was due before
+        may have been sent, and is kept back as long as nothing can be noted, or each start would send it once more.
         """
         with contextlib.ExitStack() as stack:
             try:
@@ -98,10 +101,10 @@ class Delivery:
             self._load(remembered)
             if not ours:
                 return self._standing(busy=True)
-            self._attend(again, careful)
+            self._attend(again, careful, since)
         return self._standing()
 
-    def _attend(self, again: bool, careful: bool) -> None:
+    def _attend(self, again: bool, careful: bool, since: float) -> None:
         if self._damaged:
             with contextlib.suppress(OSError):
                 self._outbox.put_aside()
@@ -117,7 +120,11 @@ class Delivery:
             self._save(careful)
         letter = self._state.letter
         if letter is not None and plausible(now) and (letter.wants(now) or (again and not letter.done)):
-            self._attempt(letter, careful)
+            if self._unsaved and letter.due < since:
+                self._problem += "; what was due before the start is not sent until that works"
+                self._state = replace(self._state, letter=replace(letter, next_attempt=now + _LOOK_SOON_SECONDS))
+            else:
+                self._attempt(letter, careful)
 
     def _begin(self, moment: float) -> None:
         """Note that there is to be a report: whatever happens now, there will be one."""

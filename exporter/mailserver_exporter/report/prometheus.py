@@ -27,6 +27,8 @@ _QUERY_SECONDS = 8.0
 _ALL_SECONDS = 14.0
 # Of numbers it makes ten times as much memory.
 _MAX_BYTES = 4_000_000
+# As many as it would give of one series, and as a large host has of all; they are kept until the charts are drawn.
+_MAX_RESOLUTION, _MAX_POINTS = 11_000, 150_000
 _COVERED = 0.75
 _MAX_SAID = 300
 
@@ -187,6 +189,9 @@ def _result(answer: Any, kind: str, query: str) -> list[dict[str, Any]]:
     if answer["data"]["resultType"] != kind:
         raise TypeError
     result: list[dict[str, Any]] = answer["data"]["result"]
+    points = [len(each["values"]) for each in result] if kind == "matrix" else []
+    if max(points, default=0) > _MAX_RESOLUTION or sum(points) > _MAX_POINTS:
+        raise PrometheusError(f"Prometheus answers {query} with more points than were asked for")
     # Here, so that what is foreign is noticed in one place.
     for each in result:
         _labels(each)
