@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from mailserver_exporter.report.outbox import State
+from mailserver_exporter.report.outbox import Letter, State
+from mailserver_exporter.report.schedule import Done
 from tests.support.processes import free_port, wait_for
 from tests.support.report_post import DAY, TO, Post, post
 
@@ -209,6 +210,18 @@ def test_who_begins_again_and_again_where_nothing_can_be_kept_floods_nobody(due:
         assert len(due.messages()) == 1
     assert due.run(again=True, state=still["state"], since=time.time())["state"]["sent"] == 1
     assert len(due.messages()) == 2
+
+
+def test_what_waits_since_a_clock_of_the_future_is_overdue_at_once(due: Post) -> None:
+    now = time.time()
+    newest = (now - 2 * 3600) // DAY * DAY + 2 * 3600
+    letter = Letter(newest, "<1@example.net>", attempts=1, next_attempt=now + 1800)
+    due.outbox.save(State(Done("02:00 Etc/UTC", (newest,)), letter, overdue_since=now + 90 * DAY))
+    assert now <= due.run()["state"]["overdue_since"] <= time.time()
+    loaded = due.outbox.load()
+    assert loaded is not None
+    assert loaded.overdue_since <= time.time()
+    assert due.messages() == []
 
 
 def test_a_damaged_state_is_kept_beside_and_told_and_floods_nobody(due: Post) -> None:

@@ -111,6 +111,10 @@ class Delivery:
         if self._unsaved:
             self._save(careful)
         now = self._now()
+        if plausible(now) and self._state.overdue_since > now:
+            # The clock was in the future; until that has come again nothing would be overdue.
+            self._state = replace(self._state, overdue_since=now)
+            self._save(careful)
         moment, done = due(self._schedule, now, self._state.done)
         if moment is not None:
             self._begin(moment)
