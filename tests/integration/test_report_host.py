@@ -29,6 +29,12 @@ def bad(request: pytest.FixtureRequest) -> Iterator[tuple[History, Prometheus]]:
 
 
 @pytest.fixture(scope="module")
+def good() -> Iterator[tuple[History, Prometheus]]:
+    with History("good", "sid") as history:
+        yield history, Prometheus(history.url, history.instance, history.period, seconds=120)
+
+
+@pytest.fixture(scope="module")
 def gaps() -> Iterator[tuple[History, Prometheus]]:
     with History("gaps", "sid") as history:
         yield history, Prometheus(history.url, history.instance, history.period, seconds=120)
@@ -140,16 +146,26 @@ def test_filesystems_are_as_full_as_they_were(bad: tuple[History, Prometheus]) -
         assert each.inodes == pytest.approx(0.2)
 
 
-def test_the_days_until_full_are_those_of_the_usual_pace(bad: tuple[History, Prometheus]) -> None:
-    history, prometheus = bad
+def test_the_days_until_full_are_those_of_the_usual_pace(good: tuple[History, Prometheus]) -> None:
+    history, prometheus = good
     facts = filesystems.measure(prometheus)
     assert facts is not None
     left = history.series("node_filesystem_avail_bytes", mountpoint="/var/vmail")
     most = [max(value for at, value in left if END - (n + 1) * DAY < at <= END - n * DAY) for n in range(8)]
     losses = [earlier - later for later, earlier in itertools.pairwise(most)]
-    # One bad day of 22 points does not make the pace, the 0.3 points of all others do.
     assert about(facts.filesystems[0].days, last(left, END) / statistics.median(losses))
-    assert 15 < (facts.filesystems[0].days or 0) < 30
+    assert [each.days for each in facts.filesystems[1:]] == [None, None]
+
+
+def test_a_whole_day_of_growth_makes_a_pace_of_its_own(bad: tuple[History, Prometheus]) -> None:
+    history, prometheus = bad
+    facts = filesystems.measure(prometheus)
+    assert facts is not None
+    left = history.series("node_filesystem_avail_bytes", mountpoint="/var/vmail")
+    parts = [last(left, END - DAY + part * DAY / 8) for part in range(9)]
+    losses = [earlier - later for earlier, later in itertools.pairwise(parts)]
+    assert about(facts.filesystems[0].days, last(left, END) / statistics.median(losses) / 8)
+    assert (facts.filesystems[0].days or 99) < 1
     assert [each.days for each in facts.filesystems[1:]] == [None, None]
 
 

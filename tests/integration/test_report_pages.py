@@ -35,7 +35,7 @@ def browser() -> Iterator[Browser]:
 
 def page(report: Report) -> str:
     # A picture of the size that it has in the message, without drawing it.
-    picture = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' width='960' height='440'/>"
+    picture = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' width='840' height='420'/>"
     report = html.fitted(report)
     return html.page(report, {chart.name: picture for section in report.sections for chart in section.charts})
 

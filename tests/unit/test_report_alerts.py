@@ -168,11 +168,11 @@ def test_what_fires_now_comes_first_then_what_was_graver() -> None:
     )
     section = alerts.show(facts, SAY)
     assert section.state == "warning"
-    assert section.summary == "1 alert fires now. 2 fired and are over."
+    assert section.summary == "1 alert fires now. 2 are over, 1 of them critical."
     assert [[cell.text.replace("\xa0", " ") for cell in row] for row in section.tables[0].rows] == [
-        ["/var is 84% full", "warning, fires since 22 Nov 01:00", "1", "1 min"],
-        ["PortDown (127.0.0.1:25)", "critical, over since 22 Nov 00:00", "1", "12 min"],
-        ["SshAttack (127.0.0.1:25)", "note, over", "1", "1 min"],
+        ["/var is 84% full", "warning for 1 min, since 22 Nov 01:00"],
+        ["PortDown (127.0.0.1:25)", "critical for 12 min, over since 22 Nov 00:00"],
+        ["SshAttack (127.0.0.1:25)", "note for 1 min, over"],
     ]
     assert [row[0].state for row in section.tables[0].rows] == ["warning", "", ""]
 
@@ -180,11 +180,27 @@ def test_what_fires_now_comes_first_then_what_was_graver() -> None:
 def test_what_is_over_is_only_noted() -> None:
     facts = Facts((alert(DOWN),))
     assert (alerts.show(facts, SAY).state, list(alerts.advise(facts, SAY))) == ("info", [])
-    assert alerts.over(facts, SAY) == "1 critical alert fired and is over."
+    assert (alerts.over(facts), alerts.past(facts)) == (1, {"services": "critical", "alerts": "critical"})
     both = Facts((alert(DOWN), alert(FULL)))
-    assert alerts.over(both, SAY) == "2 alerts fired and are over, 1 of them critical."
-    assert alerts.over(Facts((alert(FULL),)), SAY) == "1 alert fired and is over."
-    assert alerts.over(Facts((alert(FULL | {"severity": "info"}), alert(DOWN, firing=True))), SAY) == ""
+    assert alerts.over(both) == 2
+    assert alerts.past(both) == {"services": "critical", "filesystems": "warning", "alerts": "critical"}
+    neither = Facts((alert(FULL | {"severity": "info"}), alert(DOWN, firing=True)))
+    assert (alerts.over(neither), alerts.past(neither)) == (0, {})
+
+
+def test_what_fired_more_than_once_says_so() -> None:
+    again = alert(DOWN, times=3, seconds=7200.0, firing=True, since=END - 3600)
+    over = alert(FULL, times=2, seconds=600.0, since=END - 7200)
+    ever = alert(FULL | {"mountpoint": "/"}, seconds=86400.0, firing=True)
+    told = {
+        row[0].text: row[1].text.replace("\xa0", " ")
+        for row in alerts.show(Facts((again, over, ever)), SAY).tables[0].rows
+    }
+    assert told == {
+        "PortDown (127.0.0.1:25)": "critical 3 times, 2 h in all, now since 22 Nov 01:00",
+        "FilesystemSpaceLow (/)": "warning for 1 d, still firing",
+        "FilesystemSpaceLow (/var)": "warning 2 times, 10 min in all, over since 22 Nov 00:00",
+    }
 
 
 def test_a_day_without_alerts_is_good() -> None:

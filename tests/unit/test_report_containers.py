@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mailserver_exporter.report.language import Language
+from mailserver_exporter.report.language import NONE, Language
 from mailserver_exporter.report.prometheus import Compared
 from mailserver_exporter.report.sections import containers
 from mailserver_exporter.report.sections.containers import Container, Facts
@@ -145,9 +145,9 @@ def test_who_used_most_is_told_by_memory() -> None:
     given = facts(container(), memory={"a": GIB, "b": 2 * GIB}, cpu={"a": 0.5, "c": 1.25})
     (table,) = containers.show(given, ENGLISH).tables
     assert [[cell.text for cell in row] for row in table.rows] == [
-        ["b", "2.0\xa0GiB", ""],
+        ["b", "2.0\xa0GiB", NONE],
         ["a", "1.0\xa0GiB", "50%"],
-        ["c", "", "125%"],
+        ["c", NONE, "125%"],
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailserver_exporter.report.pace import days_left, per_day
+from mailserver_exporter.report.pace import days_left, per_day, taken, today_per_day
 
 DAY = 86400.0
 
@@ -45,3 +45,45 @@ def test_less_than_three_losses_are_no_pace(left: list[tuple[float, float]]) -> 
 )
 def test_how_long_it_lasts(left: float | None, pace: float | None, expected: float | None) -> None:
     assert days_left(left, pace) == expected
+
+
+def hours(*left: float) -> list[tuple[float, float]]:
+    """Return what was left every three hours."""
+    return [(number * DAY / 8, value) for number, value in enumerate(left)]
+
+
+@pytest.mark.parametrize(
+    ("left", "expected"),
+    [
+        ((100, 98, 96, 94, 92, 90, 88, 86, 84), 16),
+        # One large file; a backup that is made at night and moved away; what is written in the mornings and rotated.
+        ((100, 100, 100, 100, 40, 40, 40, 40, 40), 0),
+        ((100, 80, 60, 100, 100, 100, 100, 100, 100), 0),
+        ((100, 90, 80, 70, 100, 100, 100, 100, 100), 0),
+        ((100, 98, 96, 94, 92, 90), None),
+    ],
+    ids=["sustained", "one file", "a staged backup", "a morning", "too short"],
+)
+def test_a_day_has_a_pace_of_its_own_where_most_of_it_had_it(left: tuple[float, ...], expected: float | None) -> None:
+    assert today_per_day(hours(*left)) == expected
+
+
+@pytest.mark.parametrize(
+    ("usual", "today", "left", "expected"),
+    [
+        (1, 46, 12, 46),
+        (None, 46, 12, 46),
+        (-3, 46, 12, 46),
+        # Not far faster; far faster, but there is room for long; slower; not known.
+        (1, 2, 12, 1),
+        (1, 3, 90, 1),
+        (5, 1, 12, 5),
+        (1, None, 12, 1),
+        (None, None, 12, None),
+        (1, 46, None, 1),
+    ],
+)
+def test_the_day_counts_where_it_is_far_faster_and_little_time_is_left(
+    usual: float | None, today: float | None, left: float | None, expected: float | None
+) -> None:
+    assert taken(usual, today, left) == expected

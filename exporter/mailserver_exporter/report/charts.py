@@ -17,8 +17,8 @@ from mailserver_exporter.report.model import Chart, Limit
 from mailserver_exporter.report.period import Period
 from mailserver_exporter.report.strokes import FAINT, INKS, LIMITS, Stroke, bars, limits, strokes, value_axis
 
-SIZE = (960, 440)
-"""Pixels. Shown at half of it or less: a phone has two or three of them for one of the page's."""
+SIZE = (840, 420)
+"""Pixels: on a page of 360 the letters are 11 pixels high."""
 
 CARD, GRID, AXIS, TEXT, TITLE = "#F7F8FA", "#DFE3E9", "#9AA1AC", "#4A515C", "#20242B"
 

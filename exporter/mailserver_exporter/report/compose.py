@@ -1,18 +1,19 @@
 """Put the report together from what was measured: its verdict, its subject, what to do first. Pure.
 
 How grave a report is, is how grave things are at the end of its period: the states of its sections, the alerts that
-fire, and what is to be done. What was wrong within the period and is over is told in the verdict and in its section,
-but makes it no worse than "all well": nobody has to get up for it.
+fire, and what is to be done. What was wrong within the period and is over is told in its section, whose heading says
+so, but makes the report no worse than "all well": nobody has to get up for it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from mailserver_exporter.report import wellness
 from mailserver_exporter.report.cleaned import cleaned
 from mailserver_exporter.report.language import Language
 from mailserver_exporter.report.model import Action, Report, Section, State, worst
@@ -21,7 +22,7 @@ from mailserver_exporter.report.sections import Part, alerts
 
 _GRAVE: tuple[State, ...] = ("critical", "warning")
 _BY_GRAVITY: tuple[State, ...] = ("critical", "warning", "info", "good", "")
-_NAMED = 4
+_NAMED = 3
 _PROBLEM = 140
 
 
@@ -61,7 +62,8 @@ def compose(  # noqa: PLR0917 - a report is made in one place
     findings = {state: [each for each in subjects if state in each.findings()] for state in _GRAVE}
     counts = {state: sum(each.findings().count(state) for each in subjects) for state in _GRAVE}
     state = next((state for state in _GRAVE if counts[state]), "warning" if problems else "good")
-    over = next((alerts.over(facts, say) for _, facts in watched if isinstance(facts, alerts.Facts)), "")
+    past = next((alerts.past(facts) for _, facts in watched if isinstance(facts, alerts.Facts)), {})
+    reasons = ", ".join(wellness.reasons([facts for _, facts in watched], say))
     named = _listed([each.section.title for state in _GRAVE for each in findings[state]], say)
     return Report(
         host,
@@ -69,11 +71,11 @@ def compose(  # noqa: PLR0917 - a report is made in one place
         made,
         say.name,
         state,
-        " ".join([*_first(problems), *_verdict(counts, findings, over, bool(problems), say)]),
+        " ".join([*_first(problems), _verdict(counts, findings, reasons, bool(problems), say)]),
         f"[{_tag(counts, bool(problems), say)}] {host} {_when(period, say)}: {named or say('daily report')}",
         (*problems, *remarks),
         tuple(sorted(actions, key=lambda action: _BY_GRAVITY.index(action.severity))),
-        sections=tuple(subject.section for subject in subjects),
+        sections=tuple(_headed(subject, past) for subject in subjects),
     )
 
 
@@ -81,6 +83,19 @@ def _subject(part: Part, facts: Any, say: Language) -> _Subject:
     name = getattr(part, "__name__", "").rpartition(".")[2]
     actions = tuple(part.advise(facts, say))
     return _Subject(name, part.show(facts, say), actions, worst(*(action.severity for action in actions)))
+
+
+def _headed(subject: _Subject, past: Mapping[str, State]) -> Section:
+    """Return the section with a state that what is advised does not belie, nor what was wrong and is over."""
+    section = subject.section
+    advised = worst(*(action.severity for action in subject.actions))
+    if advised in _GRAVE:
+        return replace(section, state=worst(section.state, advised))
+    if section.state not in ("good", "info"):
+        return section
+    cells = worst(*(cell.state for table in section.tables for row in table.rows for cell in row))
+    was = worst(cells, past.get(subject.name, ""))
+    return replace(section, state="info", was=was) if was in _GRAVE else section
 
 
 def _told_once(subjects: Sequence[_Subject]) -> list[_Subject]:
@@ -113,31 +128,27 @@ def _first(problems: Sequence[str]) -> list[str]:
 
 
 def _verdict(
-    counts: dict[State, int], findings: dict[State, list[_Subject]], over: str, incomplete: bool, say: Language
-) -> list[str]:
-    sentences = []
-    for state, number in counts.items():
-        if number:
-            named = _listed([subject.section.title for subject in findings[state]], say)
-            sentences.append(f"{_counted(state, number, say)}: {named}.")
-    if not sentences:
-        sentences.append(say("What could be asked is well.") if incomplete else say("All well."))
-    return [*sentences, over] if over else sentences
+    counts: dict[State, int], findings: dict[State, list[_Subject]], reasons: str, incomplete: bool, say: Language
+) -> str:
+    critical = _listed([subject.section.title for subject in findings["critical"]], say)
+    warnings = say.count(counts["warning"], "{number} warning", "{number} warnings") if counts["warning"] else ""
+    if critical:
+        # Which ones is told right below, and this is to be one line.
+        return "; ".join(filter(None, (f"{say('CRITICAL')}: {critical}", warnings)))
+    if warnings:
+        return f"{warnings}: {_listed([subject.section.title for subject in findings['warning']], say)}"
+    if incomplete:
+        return say("What could be asked is well")
+    return say("All well: {reasons}", reasons=reasons) if reasons else say("All well")
 
 
 def _tag(counts: dict[State, int], incomplete: bool, say: Language) -> str:
     if counts["critical"]:
         return say("CRITICAL")
-    told = _counted("warning", counts["warning"], say) if counts["warning"] else ""
+    told = say.count(counts["warning"], "{number} warning", "{number} warnings") if counts["warning"] else ""
     if incomplete:
         return f"{say('INCOMPLETE')}, {told}" if told else say("INCOMPLETE")
     return told or "OK"
-
-
-def _counted(state: State, number: int, say: Language) -> str:
-    if state == "critical":
-        return say("CRITICAL") if number == 1 else say("{number} times CRITICAL", number=say.number(number))
-    return say.count(number, "{number} warning", "{number} warnings")
 
 
 def _listed(titles: Sequence[str], say: Language) -> str:

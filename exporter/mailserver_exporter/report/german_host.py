@@ -20,9 +20,9 @@ HOST: dict[str, str] = {
     "memory {ratio}": "Speicher {ratio}",
     "load {load} per core": "Last {load} pro Kern",
     "Program": "Programm",
-    "CPU (100 % is a core)": "CPU (100 % ist ein Kern)",
+    "CPU (100% is a core)": "CPU (100 % ist ein Kern)",
     "The host was not measured any more when the period ended.": (
-        "Am Ende der Zeit wurde der Host nicht mehr gemessen."
+        "Am Ende des Zeitraums wurde der Host nicht mehr gemessen."
     ),
     "Booted at {times}.": "Gestartet: {times}.",
     "the disk": "die Platte",
@@ -112,7 +112,7 @@ HOST: dict[str, str] = {
     "Full": "Voll",
     "Inodes used": "Inodes belegt",
     "The file systems were not measured any more when the period ended.": (
-        "Am Ende der Zeit wurden die Dateisysteme nicht mehr gemessen."
+        "Am Ende des Zeitraums wurden die Dateisysteme nicht mehr gemessen."
     ),
     "{text}; at its pace {mountpoint} is full {days}": "{text}; bei seinem Tempo ist {mountpoint} {days} voll",
     "{text} At this pace it is full {days}.": "{text} Bei diesem Tempo ist es {days} voll.",
@@ -127,7 +127,7 @@ HOST: dict[str, str] = {
     "Services": "Dienste",
     "{name} is down{reason}": "{name} ist ausgefallen{reason}",
     "{time}, longest {longest}": "{time}, höchstens {longest}",
-    "{median}, 95% in {slow}": "{median}, 95 % in {slow}",
+    "{median}, 95% in {slow}": "{median}, 95\N{NO-BREAK SPACE}% in {slow}",
     "{names} is down, of {all}": "{names} ist ausgefallen, von {all}",
     "{number} of {all} are down: {names}": "{number} von {all} sind ausgefallen: {names}",
     "none is watched": "keiner wird überwacht",

@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from mailserver_exporter.report.bounded import LEVELS, bounded
 from mailserver_exporter.report.language import Language
 from mailserver_exporter.report.model import Cell, Report, State, Table
-from mailserver_exporter.report.words import SIGNS, footer, named, period, shown, told, words
+from mailserver_exporter.report.words import SIGNS, called, footer, named, period, shown, told, words
 
 MOST_BYTES = 95_000
 """Gmail cuts at 102 KB; some programs rewrite what they are given and make it longer."""
@@ -73,6 +73,7 @@ def page(report: Report, sources: Mapping[str, str]) -> str:
         colours=COLOURS,
         signs=SIGNS,
         words=words(say),
+        called=called,
         shown=shown,
         named=named,
         told=told,
@@ -104,7 +105,7 @@ def glued(text: str) -> str:
 def form(table: Table) -> str:
     """Return how a table fits a phone: "columns"; "stacked", names in lines of their own; or "list", all in words."""
     widths = [_width(table, column) for column in range(len(table.headings))]
-    if sum(widths) <= _PHONE:
+    if sum(widths) <= _PHONE and not table.stacked:
         return "columns"
     return "stacked" if sum(widths[1:]) <= _PHONE else "list"
 

@@ -77,8 +77,7 @@ class Language:
         if seconds is None or not abs(seconds) < _ENDLESS:
             return NONE
         sign, left = ("-" if seconds < 0 else ""), round(abs(seconds))
-        day = "T" if self.name == "de" else "d"
-        sizes = ((86400, day, 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
+        sizes = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
         for size, unit, part, small in sizes:
             if left < size:
                 continue

@@ -32,7 +32,8 @@ class Cell:
 class Table:
     """Rows below headings; the first column names the thing, numeric columns (by index) stand at the right.
 
-    ``left_out`` says in words what was not shown where there were too many rows.
+    ``left_out`` says in words what was not shown where there were too many rows. ``stacked``: each name has a line of
+    its own on a page.
     """
 
     headings: tuple[str, ...]
@@ -40,6 +41,7 @@ class Table:
     title: str = ""
     numeric: frozenset[int] = frozenset()
     left_out: str = ""
+    stacked: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Section:
-    """One subject; ``summary`` is its one line."""
+    """One subject; ``summary`` is its one line, ``was`` how grave it was within the period where that is over."""
 
     title: str
     summary: str
@@ -85,6 +87,7 @@ class Section:
     tables: tuple[Table, ...] = ()
     charts: tuple[Chart, ...] = ()
     notes: tuple[str, ...] = ()
+    was: State = ""
 
 
 @dataclass(frozen=True)

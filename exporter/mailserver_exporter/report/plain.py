@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from mailserver_exporter.report.language import Language
 from mailserver_exporter.report.model import Action, Report, Section, Table
-from mailserver_exporter.report.words import SIGNS, footer, named, period, shown, told, words
+from mailserver_exporter.report.words import SIGNS, called, footer, named, period, shown, told, words
 
 WIDTH = 78
 _GAP = "  "
@@ -57,7 +57,7 @@ def _action(action: Action, say: Language) -> Iterator[str]:
 
 
 def _section(section: Section, say: Language) -> Iterator[str]:
-    word = words(say)[section.state]
+    word = called(section, say)
     yield from _heading(f"{section.title} ({SIGNS[section.state]} {word})" if word else section.title, "=")
     yield from _wrapped(section.summary)
     for table in section.tables:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from mailserver_exporter import __version__
 from mailserver_exporter.report.language import Language
-from mailserver_exporter.report.model import Cell, Chart, Report, State, Table
+from mailserver_exporter.report.model import Cell, Chart, Report, Section, State, Table
 
 SIGNS: Mapping[State, str] = {"": "", "good": "✓", "info": "•", "warning": "▲", "critical": "✖"}
 _SPACE = "\N{NO-BREAK SPACE}"
@@ -21,6 +21,12 @@ def words(say: Language) -> Mapping[State, str]:
         "warning": say("warning"),
         "critical": say("critical"),
     }
+
+
+def called(section: Section, say: Language) -> str:
+    """Return how the state of a section is called: as it is now, or what it was and is no more."""
+    over: Mapping[State, str] = {"warning": say("had a warning"), "critical": say("was critical")}
+    return over.get(section.was) or words(say)[section.state]
 
 
 def shown(cell: Cell) -> str:

@@ -12,7 +12,7 @@ and gives None in place of the measured where Prometheus does not answer.
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mailserver_exporter.alert_history import Episode
@@ -32,6 +32,7 @@ _MOST_PAST = 10
 _NOT_KEYS = ("alertname", "alertstate", "severity", "instance", "collector", "job", "mail_stack")
 _STATES: Mapping[str, State] = {"critical": "critical", "warning": "warning", "info": "info"}
 _ORDER = ("critical", "warning", "info")
+_GRAVE = ("critical", "warning")
 
 
 @dataclass(frozen=True)
@@ -168,35 +169,48 @@ def show(facts: Facts, say: Language) -> Section:
     else:
         summary = say("No alert fires now.") if past else say("No alert fired.")
     if past:
-        summary = f"{summary} {say.count(len(past), '{number} fired and is over.', '{number} fired and are over.')}"
+        summary = f"{summary} {_over(past, say)}"
     left = len(past) - _MOST_PAST
     table = Table(
-        (say("Alert"), say("State"), say("Times"), say("In all")),
+        ("", ""),
         tuple(_row(alert, say) for alert in (*firing, *past[:_MOST_PAST])),
-        numeric=frozenset((2, 3)),
         left_out=say.count(left, "{number} more is over", "{number} more are over") if left > 0 else "",
+        stacked=True,
     )
     states = (_STATES.get(alert.severity, "info") for alert in firing)
     return Section(say("Alerts"), summary, worst(*states, "info" if past else "good"), (table,) if alerts else ())
 
 
+def _over(past: Sequence[Alert], say: Language) -> str:
+    text = say.count(len(past), "{number} is over", "{number} are over")
+    critical = sum(alert.severity == "critical" for alert in past)
+    if not critical:
+        return f"{text}."
+    return say("{text}, {number} of them critical.", text=text, number=say.number(critical))
+
+
 def _row(alert: Alert, say: Language) -> tuple[Cell, ...]:
+    state = _STATES.get(alert.severity, "info") if alert.firing else ""
+    return Cell(_named(alert), state), Cell(", ".join(_told(alert, say)))
+
+
+def _told(alert: Alert, say: Language) -> Iterator[str]:
     severities = {"critical": say("critical"), "warning": say("warning"), "info": say("note")}
-    severity = severities.get(alert.severity, alert.severity)
-    if not alert.firing:
-        state = say("{severity}, over", severity=severity)
-        if alert.since is not None:
-            state = say("{severity}, over since {moment}", severity=severity, moment=say.moment(alert.since))
-    elif alert.since is None:
-        state = say("{severity}, fires", severity=severity)
+    severity, time = severities.get(alert.severity, alert.severity), say.duration(alert.seconds)
+    if alert.times > 1:
+        text = "{severity} {number} times, {time} in all"
+        yield say(text, severity=severity, number=say.number(alert.times), time=time)
     else:
-        state = say("{severity}, fires since {moment}", severity=severity, moment=say.moment(alert.since))
-    return (
-        Cell(_named(alert), _STATES.get(alert.severity, "info") if alert.firing else ""),
-        Cell(state),
-        Cell(say.number(alert.times)),
-        Cell(say.duration(alert.seconds)),
-    )
+        yield say("{severity} for {time}", severity=severity, time=time)
+    if alert.firing and alert.since is not None:
+        text = "now since {moment}" if alert.times > 1 else "since {moment}"
+        yield say(text, moment=say.moment(alert.since))
+    elif alert.firing:
+        yield say("still firing")
+    elif alert.since is None:
+        yield say("over")
+    else:
+        yield say("over since {moment}", moment=say.moment(alert.since))
 
 
 def _gravest(alerts: Iterable[Alert]) -> Iterator[Alert]:
@@ -216,25 +230,26 @@ def _without_severity(alert: Alert) -> Labels:
     return frozenset(item for item in alert.labels.items() if item[0] != "severity")
 
 
-def over(facts: Facts, say: Language) -> str:
-    """Return a sentence about the grave alerts that are over, "" where there were none."""
-    past = [alert for alert in _gravest(facts.alerts) if not alert.firing and alert.severity in ("critical", "warning")]
-    if not past:
-        return ""
-    critical = sum(alert.severity == "critical" for alert in past)
-    if critical == len(past):
-        return say.count(
-            critical, "{number} critical alert fired and is over.", "{number} critical alerts fired and are over."
-        )
-    text = say.count(len(past), "{number} alert fired and is over", "{number} alerts fired and are over")
-    return say("{text}, {number} of them critical.", text=text, number=critical) if critical else f"{text}."
+def over(facts: Facts) -> int:
+    """Return how many grave alerts are over."""
+    return sum(not alert.firing and alert.severity in _GRAVE for alert in _gravest(facts.alerts))
+
+
+def past(facts: Facts) -> dict[str, State]:
+    """Return how grave the alerts that are over were, by the subject that they belong to, and by "alerts" all."""
+    found: dict[str, State] = {}
+    for alert in facts.alerts:
+        if not alert.firing and alert.severity in _GRAVE:
+            for name in (subject(alert.labels) or "alerts", "alerts"):
+                found[name] = worst(found.get(name, ""), _STATES[alert.severity])
+    return found
 
 
 def advise(facts: Facts, say: Language) -> Iterator[Action]:
     """Yield each grave alert that fires, with the first command to run, for the subject that it belongs to."""
     for alert in _gravest(facts.alerts):
         state = _STATES.get(alert.severity, "")
-        if alert.firing and state in ("critical", "warning"):
+        if alert.firing and state in _GRAVE:
             text = _named(alert)
             if alert.since is not None:
                 text = say("{alert} (fires since {moment})", alert=text, moment=say.moment(alert.since))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from heapq import nlargest
 
 from mailserver_exporter.report.language import Language
 from mailserver_exporter.report.model import Action, Cell, Section, State, Table, worst
@@ -14,6 +15,7 @@ __all__ = ["Container", "Facts", "advise", "measure", "show"]
 _OFTEN = 3
 _ROWS = 20
 _ACTIONS = 5
+_TOP = 5
 
 
 def state_of(container: Container) -> State:
@@ -102,16 +104,17 @@ def _row(container: Container, say: Language) -> tuple[Cell, ...]:
 
 
 def _top(facts: Facts, say: Language) -> Table:
-    names = sorted({**facts.memory, **facts.cpu}, key=lambda name: (-facts.memory.get(name, 0.0), name))
+    most = {name for use in (facts.memory, facts.cpu) for name in nlargest(_TOP, use, key=lambda name: use[name])}
+    names = sorted(most, key=lambda name: (-facts.memory.get(name, 0.0), name))
     rows = tuple(
         (
             Cell(name),
-            Cell(say.bytes(facts.memory[name]) if name in facts.memory else ""),
-            Cell(say.percent(facts.cpu[name]) if name in facts.cpu else ""),
+            Cell(say.bytes(facts.memory.get(name))),
+            Cell(say.percent(facts.cpu.get(name))),
         )
         for name in names
     )
-    headings = (say("Container"), say("Memory now"), say("CPU (100 % is a core)"))
+    headings = (say("Container"), say("Memory now"), say("CPU (100% is a core)"))
     return Table(headings, rows, say("What used most"), frozenset((1, 2)))
 
 

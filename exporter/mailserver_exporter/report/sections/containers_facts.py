@@ -17,7 +17,6 @@ _INFO = "mailserver_container_info{$host}"
 _RUNNING = 'mailserver_container_state{$host, state="running"}'
 _AGE = "time() - max by (name) (mailserver_container_image_created_timestamp_seconds{$host})"
 _OLD = f"({_AGE}) > on (name) min by (name) (mailserver_threshold_container_image_age_seconds{{$host}})"
-_TOP = 5
 _LOUD = 0.9
 _STOPPED = ("exited", "dead")
 
@@ -57,7 +56,7 @@ class Container:
 
 @dataclass(frozen=True)
 class Facts:
-    """All of them; ``memory`` and ``cpu`` are bytes and CPUs of those that use most, ``old_images`` their age."""
+    """All of them; ``memory`` and ``cpu`` are bytes and CPUs, ``old_images`` their age."""
 
     containers: tuple[Container, ...]
     restarts: Compared
@@ -120,8 +119,8 @@ def measure(prometheus: Prometheus) -> Facts | None:
     return Facts(
         tuple(containers),
         _total(prometheus, sum(restarts.values())),
-        by_name(f"topk({_TOP}, max by (name) (container_memory_working_set_bytes{{$host}}))"),
-        by_name(f"topk({_TOP}, sum by (name) (rate(container_cpu_usage_seconds_total{{$host}}[$period])))"),
+        by_name("max by (name) (container_memory_working_set_bytes{$host})"),
+        by_name("sum by (name) (rate(container_cpu_usage_seconds_total{$host}[$period]))"),
         by_name(_OLD),
         None if answers is None else answers > 0,
         stack.label("mail_stack", "mailserver_mail_stack_info"),

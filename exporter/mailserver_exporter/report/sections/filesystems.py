@@ -25,6 +25,7 @@ _PRESENT = "mailserver_filesystem_present"
 
 _UNKNOWN = Compared(None, None, None)
 _DAYS = 7
+_PART = 3 * 3600.0
 _CHARTED = 5
 _SOON_DAYS = 14.0
 _YEAR_DAYS = 365.0
@@ -89,6 +90,11 @@ def measure(prometheus: Prometheus) -> Facts | None:
         for series in prometheus.matrix(_MOST_LEFT, DAY, length=_DAYS * DAY)
     }
 
+    today = {
+        series.labels.get("mountpoint", ""): series.points
+        for series in prometheus.matrix(f"max by (mountpoint) ({_AVAIL}{{$host}})", _PART, length=DAY)
+    }
+
     def one(name: str) -> Filesystem:
         fault = ""
         # Only what has worked before, or was once mounted for writing, is broken when it is not so now.
@@ -105,7 +111,7 @@ def measure(prometheus: Prometheus) -> Facts | None:
             usage.get((name,), _UNKNOWN),
             1 - files_free.get(name, 0.0) / files[name] if files.get(name) else None,
             found.limits("filesystem_usage_ratio", mountpoint=name),
-            pace.days_left(available.get(name), pace.per_day(left.get(name, ()))),
+            _days_left(available.get(name), left.get(name, ()), today.get(name, ())),
             fault,
         )
 
@@ -115,6 +121,11 @@ def measure(prometheus: Prometheus) -> Facts | None:
         course.step(prometheus.period),
         found.old,
     )
+
+
+def _days_left(available: float | None, week: course.Points, today: course.Points) -> float | None:
+    usual = pace.per_day(week)
+    return pace.days_left(available, pace.taken(usual, pace.today_per_day(today), available))
 
 
 def _courses(prometheus: Prometheus) -> tuple[Line, ...]:

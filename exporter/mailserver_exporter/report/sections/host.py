@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mailserver_exporter.report import course
 from mailserver_exporter.report.gauges import judged
-from mailserver_exporter.report.language import Language, marked
+from mailserver_exporter.report.language import NONE, Language, marked
 from mailserver_exporter.report.model import Cell, Chart, Limit, Section, State, Table, worst
 from mailserver_exporter.report.sections.host_advice import advise, killed
 from mailserver_exporter.report.sections.host_facts import Facts, Figure, measure
@@ -77,11 +77,11 @@ def _summary(facts: Facts, say: Language) -> str:
 def _programs(facts: Facts, say: Language) -> Table:
     by_memory = sorted(facts.programs.items(), key=lambda item: (-item[1][1], item[0]))
     rows = [
-        (Cell(name), Cell(say.percent(cpus) if cpus else ""), Cell(say.bytes(size) if size else ""))
+        (Cell(name), Cell(say.percent(cpus) if cpus else NONE), Cell(say.bytes(size) if size else NONE))
         for name, (cpus, size) in by_memory
     ]
     return Table(
-        (say("Program"), say("CPU (100 % is a core)"), say("Memory")),
+        (say("Program"), say("CPU (100% is a core)"), say("Memory")),
         tuple(rows),
         say("What used most, on average"),
         frozenset((1, 2)),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mailserver_exporter.report import commands, course
 from mailserver_exporter.report.compared import headings, row
 from mailserver_exporter.report.gauges import Limits, gauges, judged
-from mailserver_exporter.report.language import Language, marked
+from mailserver_exporter.report.language import NONE, Language, marked
 from mailserver_exporter.report.model import Action, Cell, Chart, Limit, Section, State, Table, worst
 from mailserver_exporter.report.prometheus import DAY, WEEK, Compared, Prometheus
 
@@ -104,10 +104,10 @@ def show(facts: Facts, say: Language) -> Section:
         Table(
             headings(say("Messages"), say),
             (
-                (Cell(say("waiting now")), Cell(say.number(facts.now), now), Cell(""), Cell("")),
+                (Cell(say("waiting now")), Cell(say.number(facts.now), now), Cell(NONE), Cell(NONE)),
                 row(say("at most") + when, facts.highest, say, highest),
                 row(say("on average"), facts.mean, say, shown=lambda value: say.number(value, 1)),
-                (Cell(say("oldest now")), Cell(say.duration(facts.oldest), age), Cell(""), Cell("")),
+                (Cell(say("oldest now")), Cell(say.duration(facts.oldest), age), Cell(NONE), Cell(NONE)),
                 row(say("oldest at any time"), facts.highest_age, say, highest_age, say.duration),
             ),
             numeric=frozenset((1, 2, 3)),

@@ -107,7 +107,12 @@ def show(facts: Facts, say: Language) -> Section:
         ),
         numeric=frozenset(range(1, 7)),
     )
-    return Section(say("Probe messages"), summary, worst(*(trip.state for trip in facts.trips.values())), (table,))
+    return Section(
+        say("Probe messages"),
+        summary,
+        worst("info" if lost else "", *(trip.state for trip in facts.trips.values())),
+        (table,),
+    )
 
 
 def _arrived(sent: float | None, lost: float | None, say: Language) -> str:
