@@ -402,3 +402,8 @@ def test_inks_have_contrast_on_the_card(ink: str) -> None:
     card, drawn = (sum(a * b for a, b in zip((0.2126, 0.7152, 0.0722), _linear(each))) for each in (CARD, ink))  # noqa: B905
     # WCAG 2.1, 1.4.11: 3:1 for graphics.
     assert (card + 0.05) / (drawn + 0.05) >= 3
+
+
+def test_letters_are_11_pixels_high_on_a_phone() -> None:
+    # Of 360 pixels the page's edges leave 332 for a picture.
+    assert charts._TEXT_SIZE * 332 / charts.SIZE[0] >= 11

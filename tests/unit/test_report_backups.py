@@ -38,7 +38,7 @@ def test_a_good_backup_needs_nothing() -> None:
     section = backups.show(Facts((GOOD,)), ENGLISH)
     assert (section.state, section.summary) == ("good", "1 backup is good, the oldest was made 20\xa0h ago")
     assert [cell.text for cell in section.tables[0].rows[0]] == [
-        *("data", "20\xa0h", "4.6\xa0MiB", "100%", "30", "20\xa0h", "40\xa0d", "good")
+        *("data", "20\xa0h", "4.6\xa0MiB", "100%", "30", "20\xa0h ago", "40\xa0d ago", "good")
     ]
     assert rules(GOOD) == []
 

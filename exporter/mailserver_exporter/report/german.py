@@ -392,8 +392,9 @@ GERMAN: dict[str, str] = {
     "Size": "Größe",
     "Of the usual": "Vom Üblichen",
     "Kept": "Vorhanden",
-    "Copied before": "Kopiert vor",
-    "Rehearsed before": "Geprobt vor",
+    "Copied": "Kopiert",
+    "Rehearsed": "Geprobt",
+    "{age} ago": "vor {age}",
     "The last backup {name} failed: see what it said.": "Das letzte Backup {name} schlug fehl: nachsehen, was es "
     "meldete.",
     "No copy of the backups on another machine is known: make one, "
@@ -484,6 +485,7 @@ GERMAN: dict[str, str] = {
     "still firing": "besteht noch",
     "over": "vorbei",
     "over since {moment}": "vorbei seit {moment}",
+    "Times": "Wie oft",
     "{number} is over": "{number} ist vorbei",
     "{number} are over": "{number} sind vorbei",
     "State": "Zustand",

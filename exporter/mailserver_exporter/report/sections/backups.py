@@ -8,7 +8,7 @@ from shlex import quote
 
 from mailserver_exporter.report.compared import listed
 from mailserver_exporter.report.gauges import Gauges, Limits, gauges, judged
-from mailserver_exporter.report.language import Language
+from mailserver_exporter.report.language import NONE, Language
 from mailserver_exporter.report.model import Action, Cell, Section, State, Table, worst
 from mailserver_exporter.report.prometheus import Prometheus
 
@@ -143,15 +143,15 @@ def show(facts: Facts, say: Language) -> Section:
                 Cell(say.bytes(each.size)),
                 Cell(say.percent(each.ratio), judged(each.ratio, each.size_limits, falling=True)),
                 Cell(say.number(each.kept)),
-                Cell(say.duration(each.copy_age), each.copy_state),
-                Cell(say.duration(each.rehearsal_age), each.rehearsal_state),
+                Cell(_ago(each.copy_age, say), each.copy_state),
+                Cell(_ago(each.rehearsal_age, say), each.rehearsal_state),
                 Cell(words.get(rule, say("good")), state or "good"),
             )
         )
     table = Table(
         (
-            *(say("Backup"), say("Age"), say("Size"), say("Of the usual"), say("Kept"), say("Copied before")),
-            *(say("Rehearsed before"), say("State")),
+            *(say("Backup"), say("Age"), say("Size"), say("Of the usual"), say("Kept"), say("Copied")),
+            *(say("Rehearsed"), say("State")),
         ),
         tuple(rows),
         numeric=frozenset(range(1, 7)),
@@ -168,6 +168,10 @@ def show(facts: Facts, say: Language) -> Section:
     state = worst(*(each.problem[1] for each in facts.backups), copies, "good")
     notes = (say("Not measured any more when the period ended; this was found last."),) if facts.old else ()
     return Section(say("Backups"), summary, state, (table,), notes=notes)
+
+
+def _ago(age: float | None, say: Language) -> str:
+    return NONE if age is None else say("{age} ago", age=say.duration(age))
 
 
 _GRAVITY: tuple[State, ...] = ("", "good", "info", "warning", "critical")
