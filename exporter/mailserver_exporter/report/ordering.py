@@ -5,8 +5,6 @@ from __future__ import annotations
 import http.client
 import os
 import secrets
-import urllib.error
-import urllib.request
 from dataclasses import replace
 from datetime import datetime, time
 
@@ -18,7 +16,7 @@ from mailserver_exporter.report.outbox import Outbox
 from mailserver_exporter.report.period import Period
 from mailserver_exporter.report.schedule import Schedule
 from mailserver_exporter.settings.notifications import Email
-from mailserver_exporter.sources import SourceError
+from mailserver_exporter.sources import SourceError, https
 
 _PROMETHEUS_URL = "http://127.0.0.1:9090"
 _READY_SECONDS = 3.0
@@ -31,15 +29,11 @@ def prometheus_url(config: Config) -> str:
 
 def prometheus_is_ready(config: Config) -> bool:
     """Say whether a Prometheus answers, and has read what it keeps (/-/ready, which says 503 while it has not)."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        opener.open(f"{prometheus_url(config).rstrip('/')}/-/ready", timeout=_READY_SECONDS).close()
-    except urllib.error.HTTPError as error:
-        error.close()
-        return error.code != http.HTTPStatus.SERVICE_UNAVAILABLE
+        answer = https.get(f"{prometheus_url(config).rstrip('/')}/-/ready", _READY_SECONDS)
     except (http.client.HTTPException, OSError, ValueError):
         return False
-    return True
+    return answer.status != http.HTTPStatus.SERVICE_UNAVAILABLE
 
 
 def settings(config: Config) -> Email:

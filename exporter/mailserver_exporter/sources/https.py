@@ -1,4 +1,4 @@
-"""One POST to a web service, with an end to the patience and to the length of the answer."""
+"""One request to a web service, with an end to the patience and to the length of the answer."""
 
 from __future__ import annotations
 
@@ -38,6 +38,15 @@ def post(url: str, body: bytes, content_type: str, seconds: float, max_bytes: in
 
     Raises OSError, http.client.HTTPException and ValueError; ``url`` may be in their text.
     """
+    return _ask("POST", url, body, {"Content-Type": content_type}, seconds=seconds, max_bytes=max_bytes)
+
+
+def get(url: str, seconds: float, max_bytes: int = 1 << 20) -> Answer:
+    """Ask for an http or https URL; else as ``post``."""
+    return _ask("GET", url, None, {}, seconds=seconds, max_bytes=max_bytes)
+
+
+def _ask(method: str, url: str, body: bytes | None, more: dict[str, str], *, seconds: float, max_bytes: int) -> Answer:
     host, port = server(url)
     parts = urlsplit(url)
     end = deadline.Deadline(seconds)
@@ -48,13 +57,13 @@ def post(url: str, body: bytes, content_type: str, seconds: float, max_bytes: in
         connection = http.client.HTTPConnection(host, port)
         connection.sock = connected
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        headers = {"Content-Type": content_type, "Connection": "close", "User-Agent": "mailserver-exporter"}
+        headers = {**more, "Connection": "close", "User-Agent": "mailserver-exporter"}
         if parts.username is not None:
             credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             headers["Authorization"] = f"Basic {base64.b64encode(credentials.encode()).decode()}"
-        connection.request("POST", path, body, headers)
+        connection.request(method, path, body, headers)
         # HTTPConnection's own getresponse() closes the socket before the body is read.
-        answer = http.client.HTTPResponse(connected, method="POST")  # type: ignore[arg-type]
+        answer = http.client.HTTPResponse(connected, method=method)  # type: ignore[arg-type]
         answer.begin()
         return Answer(answer.status, answer.reason, answer.getheader("Location", ""), answer.read(max_bytes))
     finally:

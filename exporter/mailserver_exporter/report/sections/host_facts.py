@@ -153,4 +153,4 @@ def _oom_kills(prometheus: Prometheus) -> float:
     """Return how many processes outside of containers were killed for want of memory; the kernel counts all."""
     everywhere = prometheus.value("sum(increase(node_vmstat_oom_kill{$host}[$period]))") or 0.0
     inside = prometheus.value("sum(increase(container_oom_events_total{$host}[$period]))") or 0.0
-    return max(0.0, round(everywhere) - round(inside))
+    return max(0.0, round(everywhere, 0) - round(inside, 0))
