@@ -47,8 +47,12 @@ def test_what_was_sent_is_what_was_recorded(scenario: str, tmp_path: Path) -> No
     assert numbers(text, "bounced") == rose(DELIVERIES, status="bounced")
     assert numbers(text, "deferred (attempts)") == rose(DELIVERIES, status="deferred")
     assert numbers(text, "rejected by the spam filter") == rose("mailserver_postfix_milter_rejects_total")
+    assert numbers(text, "SSH: refused") == rose("mailserver_sshd_failed_passwords_total")
+    assert numbers(text, "SSH: unknown users") == rose("mailserver_sshd_invalid_users_total")
     free, total = (at_end(f"node_memory_{name}_bytes") for name in ("MemAvailable", "MemTotal"))
     assert numbers(text, "Memory")[0] == pytest.approx(100 * (1 - free / total), abs=1)
+    swap_free, swap = (at_end(f"node_memory_Swap{name}_bytes") for name in ("Free", "Total"))
+    assert numbers(text, "Swap")[0] == pytest.approx(100 * (1 - swap_free / swap), abs=1)
     for mountpoint in ("/", "/boot", "/var/vmail"):
         size, left, avail = (
             at_end(f"node_filesystem_{what}_bytes", mountpoint=mountpoint) for what in ("size", "free", "avail")
