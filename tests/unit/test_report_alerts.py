@@ -153,6 +153,11 @@ def test_alerts_of_other_hosts_are_left_out() -> None:
     assert alerts.merge(None, [], HOST, PERIOD) is None
 
 
+@pytest.mark.parametrize("name", ["Watchdog", "TestAlert"])
+def test_signs_of_life_are_no_news(name: str) -> None:
+    assert alerts.merge(Facts(()), [told(DOWN | {"alertname": name}, 2, 3)], HOST, PERIOD) == Facts(())
+
+
 def alert(labels: dict[str, str], **values: object) -> Alert:
     return replace(Alert(labels["alertname"], labels["severity"], labels, 1, 60.0), **values)  # type: ignore[arg-type]
 

@@ -25,6 +25,8 @@ from mailserver_exporter.report.prometheus import Prometheus, Series
 Labels = frozenset[tuple[str, str]]
 
 _FIRING = 'ALERTS{$host, alertstate="firing", alertname!="Watchdog"}'
+# Signs of life: the one that fires always, and the one of `check --send-test`.
+_NO_NEWS = ("Watchdog", "TestAlert")
 _FEWEST_STEPS, _MOST_STEPS = 24, 720
 # All series together, in a process that has little memory.
 _MOST_POINTS = 50_000
@@ -112,7 +114,7 @@ def merge(facts: Facts | None, episodes: Iterable[Episode], host: str, period: P
     names = {(alert.name, tuple(sorted(alert.labels))) for alert in known.values()}
     logged: dict[Labels, list[Episode]] = {}
     for episode in episodes:
-        if episode.labels.get("instance", host) == host and episode.alertname != "Watchdog":
+        if episode.labels.get("instance", host) == host and episode.alertname not in _NO_NEWS:
             logged.setdefault(_its_key(episode, names, known), []).append(episode)
     for key, those in logged.items():
         known[key] = _explained(known.get(key), those, period, trusted=facts is None)
