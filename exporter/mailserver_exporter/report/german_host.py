@@ -150,8 +150,8 @@ HOST: dict[str, str] = {
     "Units that failed and were started again: {names}.": (
         "Units, die fehlschlugen und wieder gestartet wurden: {names}."
     ),
-    "Interrupted were {names}, up to {time}: see what the log says of that time.": (
-        "Unterbrochen waren {names}, bis zu {time}: nachsehen, was das Log aus dieser Zeit sagt."
+    "Interrupted for up to {time}: {names}. See what the log says of that time.": (
+        "Bis zu {time} unterbrochen: {names}. Nachsehen, was das Log aus dieser Zeit sagt."
     ),
     "{name} answers in {now}, before in {before}: see what its server waits for.": (
         "{name} antwortet in {now}, vorher in {before}: nachsehen, worauf der Server wartet."

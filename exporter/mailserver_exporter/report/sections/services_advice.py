@@ -120,7 +120,7 @@ def _was_down(facts: Facts, interrupted: Sequence[Service], say: Language) -> Ac
         else:
             command = f"journalctl --since '{_of_journal(since)}' --until '{_of_journal(until)}'"
     text = say(
-        "Interrupted were {names}, up to {time}: see what the log says of that time.",
+        "Interrupted for up to {time}: {names}. See what the log says of that time.",
         names=listed([service.title for service in interrupted], say, 3),
         time=say.duration(hurt.availability.seconds),
     )
