@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import email.policy
 import re
+import subprocess
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -175,3 +176,12 @@ def test_backups(received: Received) -> None:
 def test_updates(received: Received) -> None:
     wanted = [received.at_end("mailserver_updates_pending", **{"class": "security"})]
     assert received.numbers("security updates")[:1] == wanted
+
+
+def test_every_command_can_be_pasted_into_a_shell(received: Received) -> None:
+    actions = received.text.partition("Recommended actions\n")[2].partition("\n\n")[0]
+    commands = re.findall(r"(?m)^    (\S.*)$", actions)
+    assert bool(commands) == bool(actions)
+    for command in commands:
+        done = subprocess.run(["bash", "-n", "-c", command], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, ""), command

@@ -173,7 +173,7 @@ def test_what_fires_now_comes_first_then_what_was_graver() -> None:
     )
     section = alerts.show(facts, SAY)
     assert section.state == "warning"
-    assert section.summary == "1 alert fires now. 2 are over, 1 of them critical."
+    assert section.summary == "1 alert fires now. 2 are over (1 critical)."
     assert [[cell.text.replace("\xa0", " ") for cell in row] for row in section.tables[0].rows] == [
         ["/var is 84% full", "warning for 1 min, since 22 Nov 01:00"],
         ["PortDown (127.0.0.1:25)", "critical for 12 min, over since 22 Nov 00:00"],

@@ -496,5 +496,5 @@ GERMAN: dict[str, str] = {
     "{number} alerts fire now.": "{number} Alarme bestehen.",
     "No alert fires now.": "Kein Alarm besteht.",
     "No alert fired.": "Es gab keinen Alarm.",
-    "{text}, {number} of them critical.": "{text}, davon kritisch: {number}.",
+    "{text} ({number} critical).": "{text} ({number} kritisch).",
 }

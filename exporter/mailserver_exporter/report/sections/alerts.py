@@ -188,7 +188,7 @@ def _over(past: Sequence[Alert], say: Language) -> str:
     critical = sum(alert.severity == "critical" for alert in past)
     if not critical:
         return f"{text}."
-    return say("{text}, {number} of them critical.", text=text, number=say.number(critical))
+    return say("{text} ({number} critical).", text=text, number=say.number(critical))
 
 
 def _row(alert: Alert, say: Language) -> tuple[Cell, ...]:

@@ -151,10 +151,10 @@ def _unmeasured(facts: Facts, say: Language) -> Iterator[Action]:
         text = say(
             "The exporter did not answer for {time}, and nothing was watched: see why.", time=say.duration(period)
         )
-        command = "journalctl -u mailserver-exporter -n 100 (compose: docker compose logs --tail 100 exporter)"
+        command = "journalctl -u mailserver-exporter -n 100  # compose: docker compose logs --tail 100 exporter"
     else:
         text = say("Prometheus measured nothing for {time}: see why it did not run.", time=say.duration(period))
-        command = "journalctl -u prometheus -n 100 (compose: docker compose logs --tail 100 prometheus)"
+        command = "journalctl -u prometheus -n 100  # compose: docker compose logs --tail 100 prometheus"
     yield Action("warning", text, command, "measured-less-than-95-percent")
 
 
