@@ -79,5 +79,5 @@ def test_a_flapping_storm_is_throttled_on_every_channel(tmp_path: Path) -> None:
             for severity in ("critical", "warning"):
                 told = [m for m in telegram.messages if severity in m.text.splitlines()[0].lower()]
                 check(f"{release} Telegram {severity}", [(m.time, m.text.startswith("✅")) for m in told])
-                sent = [m for m in smtp.mails if severity in m.subject.lower()]
+                sent = [m for m in smtp.mails if severity in m.text.splitlines()[0].lower()]
                 check(f"{release} e-mail {severity}", [(m.time, m.subject.startswith("[RESOLVED]")) for m in sent])
