@@ -109,8 +109,8 @@ class _Gathering:
     def _whole(self, part: Any) -> tuple[Part, Any] | None:
         """Return a part and its facts once it is sure that it can be shown.
 
-        The one place where any fault of one subject is kept from the others: a report with a hole in it, which says
-        so, is worth more than none.
+        Any fault of one subject is kept from the others: a report with a hole in it, which says so, is worth more than
+        none. For the same reason nothing that Prometheus answers, and nothing that cannot be drawn, ends it all.
         """
         name = getattr(part, "__name__", "").rpartition(".")[2]
         try:
