@@ -122,6 +122,16 @@ def test_the_logs_are_read_though_prometheus_knows_nothing_of_logins(
     assert report.problems == ("Prometheus could not be asked: it is gone",)
 
 
+def test_a_log_that_cannot_be_read_is_told_though_nothing_else_is_known_of_logins(
+    make: Callable[..., Report], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mailserver_exporter.report.sections import security
+
+    monkeypatch.setattr(networks, "worst", lambda *_, **__: Networks(problems=("auth.log: Permission denied",)))
+    monkeypatch.setattr(security, "measure", lambda _: None)
+    assert "auth.log: Permission denied" in repr(make(security).sections)
+
+
 def test_an_alert_log_that_cannot_be_read_is_told(
     make: Callable[..., Report], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

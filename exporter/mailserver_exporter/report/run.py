@@ -135,7 +135,8 @@ class _Gathering:
             facts = self._asked(part)
             found = networks.worst(order.config, order.host, period.start, period.end, seconds=self._left())
             if facts is None:
-                return security.Facts(Counts.none(period), networks=found) if found.networks else None
+                known = found.networks or found.problems
+                return security.Facts(Counts.none(period), networks=found) if known else None
             return replace(facts, networks=found)
         return part.measure(self._prometheus)
 
